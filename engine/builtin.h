@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace mdrn {
+
+// The bundled .safetensors file of a model ("mdrn", "mdrn-s") at a scale; empty if there is none.
+std::span<const std::byte> builtin_file(const std::string &name, int scale);
+
+}  // namespace mdrn

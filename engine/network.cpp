@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "network.h"
+
+#include <algorithm>
+
+#include "model.h"
+
+namespace mdrn {
+
+Size computed_size(Size frame) {
+    return {std::max(frame.width, kSmallest), std::max(frame.height, kSmallest)};
+}
+
+void run_network(Stages &stages, const mdrn_image &in, const mdrn_image &out) {
+    stages.unpack(in);
+    stages.head();
+    Map x = Map::f0;
+    for (int block = 0; block < kBlocks; ++block) {
+        stages.distill(block, x);
+        stages.mdsa(block);
+        stages.ecca(block, x);
+        stages.gather(block);
+        x = Map::x;
+    }
+    stages.tail();
+    stages.pack(out);
+}
+
+}  // namespace mdrn

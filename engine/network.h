@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "stages.h"
+
+namespace mdrn {
+
+// The size that is computed for a frame of this size.
+Size computed_size(Size frame);
+
+// The forward pass, from image to image; the stages are prepared for computed_size(in).
+// It is enqueued when this returns; Stages::finish() waits for it.
+void run_network(Stages &stages, const mdrn_image &in, const mdrn_image &out);
+
+}  // namespace mdrn

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The seam between the network and what computes it. A backend is these stages plus its memory.
+//
+// Notation: C features, D = C/2, f = C/4, s = scale, H x W the size that is computed.
+// BSConv = 1x1, then 3x3 depthwise with bias and *reflect* padding. GELU is the exact one (erf).
+// Formula numbers are the paper's (see model.h).
+#pragma once
+
+#include <cstdint>
+
+#include "mdrn.h"
+
+namespace mdrn {
+
+struct Size {
+    int width = 0;
+    int height = 0;
+    bool operator==(const Size &) const = default;
+};
+
+// The maps of C channels that the network passes between stages. Layout and type are the backend's.
+enum class Map {
+    f0,     // head's output, kept for the tail
+    x,      // output of the last block
+    fused,  // inside a block: distillation's output, then MDSA's
+};
+inline constexpr int kMaps = 3;
+
+// Not thread safe. Stages throw Error. unpack may return before it has read the image, and pack
+// before it has written it, where the backend is asynchronous; finish() waits for both.
+class Stages {
+public:
+    virtual ~Stages() = default;
+
+    // Bytes that frames of this size need.
+    virtual uint64_t memory_needed(Size size) const = 0;
+
+    // Allocates and touches all memory for frames of this size (each side at least kSmallest).
+    virtual void prepare(Size size) = 0;
+
+    // Planes of the image -> RGB in [0, 1] (3, H, W), according to its matrix, range and siting.
+    // An image smaller than the prepared size is extended by its last column and row.
+    virtual void unpack(const mdrn_image &image) = 0;
+
+    // Eq. 8: f0 = conv3x3(rgb - mean), zero padding. The shifted mean is the data set's.
+    virtual void head() = 0;
+
+    // Eq. 5-6, with r0 = x:
+    //   d_k = GELU(c{k}_d r_{k-1}),  r_k = GELU(BSConv c{k}_r r_{k-1} + r_{k-1}),   k = 1, 2, 3
+    //   d_4 = GELU(BSConv c4 r_3),   fused = c5 [d_1 d_2 d_3 d_4]
+    virtual void distill(int block, Map x) = 0;
+
+    // Eq. 1-3, on fused in place: c = conv1 fused; for i = 0, 1, 2:
+    //   t_i = BSConv conv2_i c, stride 2;  p_i = max-pool of t_i, stride 3: 3x3 pad 1, 5x5 pad 0,
+    //   7x7 pad 1; to p_2 the unbiased local variance (7x7, stride 3, reflect-padded by 1) of
+    //   BSConv conv2_3 c is added;  v_i = BSConv conv3_i GELU(BSConv conv_max_i p_i)
+    //   fused *= 1 + sigmoid(conv4(up(v_0) + up(v_1) + up(v_2) + conv_f c))
+    // up: bilinear to H x W, half-pixel centres.
+    virtual void mdsa(int block) = 0;
+
+    // Eq. 4 and 7: y = GELU(body.0 fused); a = sigmoid(conv_du.2 ReLU(conv_du.0 (mean(y) + std(y)))),
+    // per channel over the whole frame, std biased; x = dw3x3(a y) + fused + shortcut, where the
+    // depthwise pads with zeros and shortcut is the block's input.
+    virtual void ecca(int block, Map shortcut) = 0;
+
+    // Eq. 10, as a running sum: sum (+)= c1's columns of this block times x; c1's bias first.
+    virtual void gather(int block) = 0;
+
+    // Eq. 11: hr = shuffle(conv3x3(BSConv c2 GELU(sum) + f0)) + mean, zero padding: (3, sH, sW).
+    virtual void tail() = 0;
+
+    // hr -> planes of the image, cropped to its size; integers rounded and clipped, float as it is.
+    virtual void pack(const mdrn_image &image) = 0;
+
+    virtual void finish() {}
+};
+
+// Reflect padding in MDSA's smallest maps needs frames of at least 15 x 15 pixels.
+inline constexpr int kSmallest = 15;
+
+inline constexpr float kMean[3] = {0.4488F, 0.4371F, 0.4040F};
+
+}  // namespace mdrn
