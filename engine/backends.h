@@ -17,9 +17,9 @@ std::unique_ptr<HostStages> make_reference_stages(const Model &model, WarnOnce w
 std::vector<std::string> cpu_targets();
 
 struct CpuOptions {
-    int threads = 0;      // 0 = as many as the process may use
-    int strip = 0;        // columns of a strip; 0 = by the cache
-    std::string target;   // one of cpu_targets(); "" = the best
+    int threads = 0;     // 0 = as many as the process may use
+    int strip = 0;       // columns of a strip; 0 = by the cache
+    std::string target;  // one of cpu_targets(); "" = the best
 };
 std::unique_ptr<HostStages> make_cpu_stages(const Model &model, const CpuOptions &options,
                                             WarnOnce warn);

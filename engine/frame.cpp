@@ -9,4 +9,4 @@ FrameConverter::~FrameConverter() = default;
 FrameConverter::FrameConverter(FrameConverter &&) noexcept = default;
 void FrameConverter::unpack(const mdrn_image &, const Planes &) {}
 void FrameConverter::pack(const Planes &, const mdrn_image &) {}
-}
+}  // namespace mdrn

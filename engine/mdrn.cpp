@@ -1,1 +1,257 @@
 // SPDX-License-Identifier: BSD-2-Clause
+// The C boundary: settings checked, exceptions turned into codes, pictures queued.
+#include "mdrn.h"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <new>
+#include <set>
+#include <string>
+
+#include "backends.h"
+#include "error.h"
+#include "model.h"
+#include "network.h"
+#include "os.h"
+
+namespace {
+
+using namespace mdrn;
+
+thread_local std::string last_error;
+
+struct Picture {
+    mdrn_image in;
+    mdrn_image out;
+    void *opaque;
+};
+
+std::string bytes_text(uint64_t bytes) {
+    return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
+}
+
+std::string size_text(Size size) {
+    return std::to_string(size.width) + "x" + std::to_string(size.height);
+}
+
+}  // namespace
+
+struct mdrn_context {
+    mdrn_settings settings;
+    Model model;
+    std::unique_ptr<Stages> stages;
+    Size prepared;  // frame size that the stages are ready for
+    std::deque<Picture> in_flight;
+    bool draining = false;
+    std::set<std::string> warned;
+
+    void log(mdrn_log_level level, const std::string &message) const {
+        if (settings.log) settings.log(settings.log_opaque, level, message.c_str());
+    }
+};
+
+namespace {
+
+// Runs body; what it throws becomes a code and last_error.
+template <typename Body>
+int guarded(const mdrn_context *context, const Body &body) noexcept {
+    mdrn_error code = MDRN_ERROR_INTERNAL;
+    try {
+        try {
+            body();
+            return 0;
+        } catch (const Error &error) {
+            code = error.code;
+            last_error = error.what();
+        } catch (const std::bad_alloc &) {
+            code = MDRN_ERROR_OUT_OF_MEMORY;
+            last_error = "the system has no memory left";
+        } catch (const std::exception &error) {
+            last_error = std::string("internal error, please report it: ") + error.what();
+        }
+        if (context) context->log(MDRN_LOG_ERROR, last_error);
+    } catch (...) {
+        // Not even the message could be stored or told; the code still says what happened.
+    }
+    return code;
+}
+
+void require(bool condition, const std::string &message) {
+    if (!condition) throw Error(MDRN_ERROR_INVALID_ARGUMENT, message);
+}
+
+// The caller's struct, which may be of an older or newer header than the library's.
+mdrn_settings read_settings(const mdrn_settings *given) {
+    mdrn_settings settings;
+    mdrn_settings_default(&settings, sizeof settings);
+    if (!given) return settings;
+    require(given->size >= offsetof(mdrn_settings, model),
+            "mdrn_settings.size is not set: call mdrn_settings_default() first");
+    std::memcpy(&settings, given, std::min(given->size, sizeof settings));
+    settings.size = sizeof settings;
+    return settings;
+}
+
+void check_settings(const mdrn_settings &settings) {
+    const int scale = settings.scale;
+    require(scale == 0 || (scale >= 2 && scale <= 4),
+            "scale is " + std::to_string(scale) + ": it must be 2, 3, 4, or 0 for the model's own");
+    require(settings.device >= MDRN_DEVICE_AUTO && settings.device <= MDRN_DEVICE_REFERENCE,
+            "device " + std::to_string(settings.device) + " is not one of mdrn_device");
+    require(settings.precision >= MDRN_PRECISION_AUTO && settings.precision <= MDRN_PRECISION_BF16,
+            "precision " + std::to_string(settings.precision) + " is not one of mdrn_precision");
+    require(settings.threads >= 0 && settings.threads <= 1024,
+            "threads is " + std::to_string(settings.threads) + ": it must be 0 (all) to 1024");
+    require(settings.async_depth >= 1 && settings.async_depth <= 64,
+            "async_depth is " + std::to_string(settings.async_depth) + ": it must be 1 to 64");
+    if (settings.device == MDRN_DEVICE_CUDA)
+        throw Error(MDRN_ERROR_UNSUPPORTED,
+                    "device cuda: this build of libmdrn has no CUDA; use device cpu or auto");
+    if (settings.precision != MDRN_PRECISION_AUTO && settings.precision != MDRN_PRECISION_FP32)
+        throw Error(MDRN_ERROR_UNSUPPORTED,
+                    "the CPU computes in fp32 only: use precision fp32 or auto");
+}
+
+std::unique_ptr<Stages> make_stages(mdrn_context *context) {
+    const WarnOnce warn = [context](const std::string &message) {
+        if (context->warned.insert(message).second) context->log(MDRN_LOG_WARNING, message);
+    };
+    if (context->settings.device == MDRN_DEVICE_REFERENCE)
+        return make_reference_stages(context->model, warn);
+    CpuOptions options;
+    options.threads = context->settings.threads;
+    return make_cpu_stages(context->model, options, warn);
+}
+
+uint64_t needed(const mdrn_context &context, Size size) {
+    require(size.width >= 1 && size.height >= 1,
+            "a picture of " + size_text(size) + " pixels cannot be: each side is at least 1");
+    constexpr int kLargest = 1 << 20;
+    require(size.width <= kLargest && size.height <= kLargest,
+            "a picture of " + size_text(size) + " pixels is too large: each side is at most " +
+                std::to_string(kLargest));
+    return context.stages->memory_needed(computed_size(size));
+}
+
+void prepare(mdrn_context &context, Size size) {
+    if (context.prepared == size) return;
+    const uint64_t bytes = needed(context, size);
+    const uint64_t limit =
+        context.settings.memory ? context.settings.memory : available_memory() / 10 * 8;
+    if (limit && bytes > limit)
+        throw Error(MDRN_ERROR_OUT_OF_MEMORY,
+                    "a picture of " + size_text(size) + " needs " + bytes_text(bytes) +
+                        ", but there are only " + bytes_text(limit) +
+                        (context.settings.memory ? " allowed: raise memory"
+                                                 : " (80 % of what is free): free some, set memory "
+                                                   "if you know better") +
+                        ", or scale the input down");
+    context.prepared = {};
+    context.stages->prepare(computed_size(size));
+    context.prepared = size;
+    context.log(MDRN_LOG_VERBOSE, size_text(size) + ": " + bytes_text(bytes) + " of memory");
+}
+
+mdrn_image read_image(const mdrn_image *given, const char *which) {
+    require(given && given->size >= sizeof(mdrn_image),
+            std::string(which) + ": size must be sizeof(mdrn_image)");
+    return *given;
+}
+
+}  // namespace
+
+unsigned mdrn_version(void) {
+    return MDRN_VERSION_MAJOR << 16 | MDRN_VERSION_MINOR << 8 | MDRN_VERSION_PATCH;
+}
+
+const char *mdrn_last_error(void) {
+    return last_error.c_str();
+}
+
+void mdrn_settings_default(mdrn_settings *settings, size_t size) {
+    mdrn_settings defaults{};
+    defaults.size = std::min(size, sizeof defaults);
+    defaults.model = "mdrn";
+    defaults.gpu = -1;
+    defaults.async_depth = 1;
+    std::memset(settings, 0, size);
+    std::memcpy(settings, &defaults, defaults.size);
+}
+
+int mdrn_open(mdrn_context **context, const mdrn_settings *settings) {
+    if (context) *context = nullptr;
+    mdrn_context told{};  // so that a failure reaches the caller's log
+    return guarded(&told, [&] {
+        require(context, "mdrn_open: context is NULL");
+        told.settings = read_settings(settings);
+        check_settings(told.settings);
+        auto opened = std::make_unique<mdrn_context>();
+        opened->settings = told.settings;
+        const char *model = told.settings.model;
+        opened->model = load_model(model && *model ? model : "mdrn", told.settings.scale);
+        opened->settings.model = nullptr;
+        opened->stages = make_stages(opened.get());
+        *context = opened.release();
+    });
+}
+
+void mdrn_close(mdrn_context **context) {
+    if (!context || !*context) return;
+    mdrn_flush(*context);
+    delete *context;
+    *context = nullptr;
+}
+
+int mdrn_scale(const mdrn_context *context) {
+    return context->model.scale;
+}
+
+int mdrn_memory_needed(const mdrn_context *context, int width, int height, uint64_t *bytes) {
+    return guarded(context, [&] { *bytes = needed(*context, {width, height}); });
+}
+
+int mdrn_prepare(mdrn_context *context, int width, int height) {
+    return guarded(context, [&] {
+        require(context->in_flight.empty(), "mdrn_prepare: pictures are in flight");
+        prepare(*context, {width, height});
+    });
+}
+
+int mdrn_send(mdrn_context *context, const mdrn_image *in, const mdrn_image *out, void *opaque) {
+    if (context->draining) return MDRN_EOF;
+    if (!in) {
+        context->draining = true;
+        return 0;
+    }
+    if (context->in_flight.size() >= static_cast<size_t>(context->settings.async_depth))
+        return MDRN_AGAIN;
+    if (!context->in_flight.empty() && context->prepared != Size{in->width, in->height})
+        return MDRN_AGAIN;
+    return guarded(context, [&] {
+        const Picture picture{read_image(in, "in"), read_image(out, "out"), opaque};
+        check_pair(picture.in, picture.out, context->model.scale);
+        prepare(*context, {in->width, in->height});
+        context->in_flight.push_back(picture);
+    });
+}
+
+int mdrn_receive(mdrn_context *context, void **opaque) {
+    if (context->in_flight.empty()) return context->draining ? MDRN_EOF : MDRN_AGAIN;
+    if (!context->draining &&
+        context->in_flight.size() < static_cast<size_t>(context->settings.async_depth))
+        return MDRN_AGAIN;
+    const Picture picture = context->in_flight.front();
+    context->in_flight.pop_front();
+    if (opaque) *opaque = picture.opaque;
+    return guarded(context, [&] {
+        run_network(*context->stages, picture.in, picture.out);
+        context->stages->finish();
+    });
+}
+
+void mdrn_flush(mdrn_context *context) {
+    context->in_flight.clear();
+    context->draining = false;
+}

@@ -35,11 +35,11 @@ struct Mdsa {  // B*.esa.body.0
     std::array<BSConv, 3> conv3;
 };
 
-struct Ecca {              // B*.cca
-    Conv body_0;           // 1x1
-    Conv conv_du_0;        // 1x1 on the statistics, C -> C / 16
-    Conv conv_du_2;        // 1x1 on the statistics, C / 16 -> C
-    Conv body_3;           // 3x3 depthwise, zero padding
+struct Ecca {        // B*.cca
+    Conv body_0;     // 1x1
+    Conv conv_du_0;  // 1x1 on the statistics, C -> C / 16
+    Conv conv_du_2;  // 1x1 on the statistics, C / 16 -> C
+    Conv body_3;     // 3x3 depthwise, zero padding
 };
 
 struct Eadb {  // B1 ... B8
@@ -60,9 +60,9 @@ struct Model {
 
     Conv fea_conv;  // 3x3, zero padding
     std::array<Eadb, kBlocks> blocks;
-    Conv c1;                      // 1x1, 8C -> C
+    Conv c1;  // 1x1, 8C -> C
     BSConv c2;
-    Conv upsampler;               // upsampler.upsampleOneStep.0: 3x3, C -> 3s², zero padding
+    Conv upsampler;  // upsampler.upsampleOneStep.0: 3x3, C -> 3s², zero padding
 
     // Calls visit once for every tensor of this features and scale, in the order of the network.
     using Visitor = std::function<void(const std::string &name, const std::vector<int64_t> &shape,

@@ -58,9 +58,9 @@ public:
     // up: bilinear to H x W, half-pixel centres.
     virtual void mdsa(int block) = 0;
 
-    // Eq. 4 and 7: y = GELU(body.0 fused); a = sigmoid(conv_du.2 ReLU(conv_du.0 (mean(y) + std(y)))),
-    // per channel over the whole frame, std biased; x = dw3x3(a y) + fused + shortcut, where the
-    // depthwise pads with zeros and shortcut is the block's input.
+    // Eq. 4 and 7: y = GELU(body.0 fused); a = sigmoid(conv_du.2 ReLU(conv_du.0 (mean(y) +
+    // std(y)))), per channel over the whole frame, std biased; x = dw3x3(a y) + fused + shortcut,
+    // where the depthwise pads with zeros and shortcut is the block's input.
     virtual void ecca(int block, Map shortcut) = 0;
 
     // Eq. 10, as a running sum: sum (+)= c1's columns of this block times x; c1's bias first.

@@ -1,6 +1,222 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "backends.h"
-namespace mdrn {
-std::vector<std::string> cpu_targets() { return {}; }
-std::unique_ptr<HostStages> make_cpu_stages(const Model &, const CpuOptions &, WarnOnce) { return nullptr; }
+#include "cpu/stages.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "error.h"
+#include "os.h"
+
+namespace mdrn::cpu {
+
+namespace {
+
+PackedBSConv pack(const BSConv &conv, int outputs, int inputs) {
+    return {Packed(conv.pw.weight.data(), outputs, inputs, inputs), conv.dw.weight.data(),
+            conv.dw.bias.data(), outputs};
 }
+
+PackedBlock pack(const Model &model, int index) {
+    const Eadb &block = model.blocks[index];
+    const int c = model.features;
+    const int d = model.distilled();
+    const int f = model.dispersion();
+    PackedBlock packed;
+    packed.distilled = {Packed(block.c1_d.weight.data(), d, c, c),
+                        Packed(block.c2_d.weight.data(), d, c, c),
+                        Packed(block.c3_d.weight.data(), d, c, c)};
+    packed.refined = {pack(block.c1_r, c, c), pack(block.c2_r, c, c), pack(block.c3_r, c, c),
+                      pack(block.c4, d, c)};
+    packed.c5 = Packed(block.c5.weight.data(), c, 4 * d, 4 * d);
+    packed.conv1 = Packed(block.esa.conv1.weight.data(), f, c, c);
+    packed.conv_f = Packed(block.esa.conv_f.weight.data(), f, f, f);
+    packed.conv4 = Packed(block.esa.conv4.weight.data(), c, f, f);
+    std::vector<float> stacked;
+    for (const BSConv &conv : block.esa.conv2) {
+        stacked.insert(stacked.end(), conv.pw.weight.begin(), conv.pw.weight.end());
+        packed.conv2_taps.insert(packed.conv2_taps.end(), conv.dw.weight.begin(),
+                                 conv.dw.weight.end());
+        packed.conv2_bias.insert(packed.conv2_bias.end(), conv.dw.bias.begin(), conv.dw.bias.end());
+    }
+    packed.conv2_pw = Packed(stacked.data(), 4 * f, f, f);
+    for (int i = 0; i < 3; ++i) {
+        packed.conv_max[i] = pack(block.esa.conv_max[i], f, f);
+        packed.conv3[i] = pack(block.esa.conv3[i], f, f);
+    }
+    packed.body_0 = Packed(block.cca.body_0.weight.data(), c, c, c);
+    packed.c1 = Packed(model.c1.weight.data(), c, c, kBlocks * c, index * c);
+    return packed;
+}
+
+// The widest strip whose rings stay in a core's second-level cache.
+int strip_for_cache(const Model &model) {
+    Carver carver;
+    constexpr int kProbe = 160;
+    DistillScratch scratch(carver, model, kProbe);
+    const double bytes_per_column = 4.0 * static_cast<double>(carver.used()) / kProbe;
+    const int columns =
+        static_cast<int>(0.85 * static_cast<double>(second_level_cache()) / bytes_per_column);
+    return std::clamp(columns / kQuantum * kQuantum, 3 * kQuantum, 1024);
+}
+
+}  // namespace
+
+CpuStages::CpuStages(const Model &model, const CpuOptions &options, WarnOnce warn)
+    : HostStages(std::move(warn)),
+      model_(model),
+      kernels_(kernels(options.target)),
+      strip_(options.strip ? (options.strip + kQuantum - 1) / kQuantum * kQuantum
+                           : strip_for_cache(model)),
+      threads_(options.threads),
+      arena_(nullptr, [](float *memory) { std::free(memory); }) {
+    const int c = model.features;
+    for (int block = 0; block < kBlocks; ++block) blocks_[block] = pack(model, block);
+    c2_ = pack(model.c2, c, c);
+    fea_conv_ = Packed(model.fea_conv.weight.data(), c, 27, 27);
+    const int shuffled = 3 * model.scale * model.scale;
+    upsampler_ = Packed(model.upsampler.weight.data(), shuffled, 9 * c, 9 * c);
+    upsampler_bias_ = model.upsampler.bias;
+    for (int o = 0; o < shuffled; ++o) upsampler_bias_[o] += kMean[o / (model.scale * model.scale)];
+}
+
+DistillScratch::DistillScratch(Carver &carver, const Model &model, int columns) {
+    const int c = model.features;
+    const int d = model.distilled();
+    for (int k = 0; k < 4; ++k) pw[k] = Ring(carver, 3, k < 3 ? c : d, columns);
+    for (int k = 0; k < 3; ++k) r[k] = Ring(carver, 2, c, columns);
+    // A row of d_k waits for the rows of d_4 around it.
+    for (int k = 0; k < 4; ++k) this->d[k] = Ring(carver, k < 3 ? 5 - k : 1, d, columns);
+}
+
+Memory::Memory(Carver &carver, const Model &model, Size size, int threads, int strip) {
+    const int c = model.features;
+    const int f = model.dispersion();
+    const int s = model.scale;
+    rgb = RowSet(carver, 1, 3 * size.height, size.width);
+    hr = RowSet(carver, 1, 3 * s * size.height, s * size.width);
+    for (RowSet &map : maps) map = RowSet(carver, size.height, c, size.width);
+    sum = RowSet(carver, size.height, c, size.width);
+    zero = RowSet(carver, 1, c, size.width);
+
+    // MDSA is done with cf and t when ECCA begins with y.
+    const Size half{(size.width + 1) / 2, (size.height + 1) / 2};
+    Carver measure_y, measure_mdsa;
+    RowSet(measure_y, size.height, c, size.width);
+    RowSet(measure_mdsa, size.height, f, size.width);
+    RowSet(measure_mdsa, half.height, 4 * f, half.width);
+    float *shared = carver.take(std::max(measure_y.used(), measure_mdsa.used()));
+    Carver for_y(shared), for_mdsa(shared);
+    y = RowSet(for_y, size.height, c, size.width);
+    cf = RowSet(for_mdsa, size.height, f, size.width);
+    t = RowSet(for_mdsa, half.height, 4 * f, half.width);
+
+    const auto pooled = [](int n, int window, int padding) {
+        return (n + 2 * padding - window) / 3 + 1;
+    };
+    constexpr int kWindow[3] = {3, 5, 7};
+    constexpr int kPadding[3] = {1, 0, 1};
+    for (int i = 0; i < 3; ++i)
+        branches[i] = Branch(carver, f,
+                             {pooled(half.width, kWindow[i], kPadding[i]),
+                              pooled(half.height, kWindow[i], kPadding[i])});
+
+    Carver distill, mdsa, tail;
+    DistillScratch(distill, model, strip + 8);
+    MdsaScratch(mdsa, model, size);
+    TailScratch(tail, model, size);
+    const size_t most = std::max({distill.used(), mdsa.used(), tail.used()});
+    for (int thread = 0; thread < threads; ++thread) scratch.push_back(carver.take(most));
+}
+
+uint64_t CpuStages::memory_needed(Size size) const {
+    Carver carver;
+    Memory(carver, model_, size, threads_.count(), std::min(strip_, size.width));
+    return carver.used() * sizeof(float) +
+           uint64_t{2} * sizeof(double) * size.height * model_.features;
+}
+
+void CpuStages::prepare(Size size) {
+    if (size_ == size) return;
+    size_ = {};
+    memory_.reset();
+    arena_.reset();
+    Carver measure;
+    const int strip = std::min(strip_, size.width);
+    Memory(measure, model_, size, threads_.count(), strip);
+    // A multiple of a huge page, which the system then uses where it can.
+    constexpr size_t kHuge = size_t{2} << 20;
+    const size_t bytes = (measure.used() * sizeof(float) + kHuge - 1) / kHuge * kHuge;
+    arena_.reset(static_cast<float *>(std::aligned_alloc(kHuge, bytes)));
+    if (!arena_)
+        throw Error(MDRN_ERROR_OUT_OF_MEMORY,
+                    "the system refused " + std::to_string(bytes >> 20) + " MiB of memory");
+    use_huge_pages(arena_.get(), bytes);
+    // Touched by the threads that will compute, so that pages lie near them.
+    const int pieces = static_cast<int>(bytes / kHuge);
+    threads_.run(pieces, [&](int piece, int) {
+        std::memset(reinterpret_cast<char *>(arena_.get()) + piece * kHuge, 0, kHuge);
+    });
+    row_mean_.assign(static_cast<size_t>(size.height) * model_.features, 0);
+    row_m2_ = row_mean_;
+    Carver carver(arena_.get());
+    memory_ = std::make_unique<Memory>(carver, model_, size, threads_.count(), strip);
+    size_ = size;
+}
+
+void CpuStages::gather(int block) {
+    const int c = model_.features;
+    const RowSet &x = map(Map::x);
+    const bool last = block == kBlocks - 1;
+    for_bands(size_.height, 1, [&](int first, int end, int) {
+        std::vector<const float *> in(c);
+        for (int y = first; y < end; ++y) {
+            channel_pointers(x.row(y), x.pitch, c, in.data());
+            kernels_.pointwise(blocks_[block].c1, model_.c1.bias.data(), in.data(),
+                               memory_->sum.row(y), memory_->sum.pitch, size_.width,
+                               block == 0 ? Start::bias : Start::out,
+                               last ? Epilogue::gelu : Epilogue::none);
+        }
+    });
+}
+
+Planes CpuStages::rgb() {
+    const RowSet &set = memory_->rgb;
+    return {set.row(0), size_, set.pitch, set.pitch * size_.height};
+}
+
+Planes CpuStages::hr() {
+    const RowSet &set = memory_->hr;
+    const Size large{size_.width * model_.scale, size_.height * model_.scale};
+    return {set.row(0), large, set.pitch, set.pitch * large.height};
+}
+
+void CpuStages::read(Map which, float *chw) {
+    const RowSet &set = map(which);
+    for (int c = 0; c < model_.features; ++c)
+        for (int y = 0; y < size_.height; ++y, chw += size_.width)
+            std::copy_n(set.row(y) + c * set.pitch, size_.width, chw);
+}
+
+void CpuStages::write(Map which, const float *chw) {
+    const RowSet &set = map(which);
+    for (int c = 0; c < model_.features; ++c)
+        for (int y = 0; y < size_.height; ++y, chw += size_.width)
+            std::copy_n(chw, size_.width, set.row(y) + c * set.pitch);
+}
+
+}  // namespace mdrn::cpu
+
+namespace mdrn {
+
+std::vector<std::string> cpu_targets() {
+    return cpu::targets();
+}
+
+std::unique_ptr<HostStages> make_cpu_stages(const Model &model, const CpuOptions &options,
+                                            WarnOnce warn) {
+    return std::make_unique<cpu::CpuStages>(model, options, std::move(warn));
+}
+
+}  // namespace mdrn

@@ -1,1 +1,68 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "cpu/threads.h"
+
+#include <sched.h>
+
+#include <algorithm>
+
+namespace mdrn::cpu {
+
+namespace {
+
+int usable_processors() {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+    return std::max(1U, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+Threads::Threads(int count) {
+    if (count == 0) count = usable_processors();
+    for (int thread = 1; thread < count; ++thread)
+        workers_.emplace_back([this, thread] { work(thread); });
+}
+
+Threads::~Threads() {
+    {
+        std::lock_guard lock(mutex_);
+        ending_ = true;
+    }
+    start_.notify_all();
+    for (std::thread &worker : workers_) worker.join();
+}
+
+void Threads::run(int tasks, const Task &task) {
+    std::unique_lock lock(mutex_);
+    task_ = &task;
+    tasks_ = tasks;
+    next_ = 0;
+    ++round_;
+    start_.notify_all();
+    take_tasks(0, lock);
+    done_.wait(lock, [this] { return busy_ == 0; });
+}
+
+void Threads::work(int thread) {
+    std::unique_lock lock(mutex_);
+    uint64_t seen = 0;
+    for (;;) {
+        start_.wait(lock, [&] { return ending_ || round_ != seen; });
+        if (ending_) return;
+        seen = round_;
+        take_tasks(thread, lock);
+    }
+}
+
+void Threads::take_tasks(int thread, std::unique_lock<std::mutex> &lock) {
+    while (next_ < tasks_) {
+        const int number = next_++;
+        ++busy_;
+        lock.unlock();
+        (*task_)(number, thread);
+        lock.lock();
+        if (--busy_ == 0 && next_ == tasks_) done_.notify_all();
+    }
+}
+
+}  // namespace mdrn::cpu

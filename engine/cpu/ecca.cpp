@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <algorithm>
+#include <cmath>
+
+#include "cpu/stages.h"
+
+namespace mdrn::cpu {
+
+namespace {
+
+// Mean and sum of squared differences of a growing set, merged in double.
+// Chan, Golub, LeVeque: "Updating Formulae and a Pairwise Algorithm for Computing Sample
+// Variances".
+struct Statistics {
+    double count = 0, mean = 0, m2 = 0;
+
+    void add(double more, double their_mean, double their_m2) {
+        const double all = count + more;
+        const double difference = their_mean - mean;
+        mean += difference * more / all;
+        m2 += their_m2 + difference * difference * count * more / all;
+        count = all;
+    }
+};
+
+}  // namespace
+
+void CpuStages::ecca(int block, Map shortcut) {
+    const Ecca &weights = model_.blocks[block].cca;
+    const int c = model_.features;
+    const RowSet &fused = map(Map::fused);
+    const RowSet &from = map(shortcut);
+    const RowSet &x = map(Map::x);
+    const RowSet &y = memory_->y;
+
+    for_bands(size_.height, 1, [&](int first, int end, int) {
+        std::vector<const float *> in(c);
+        for (int row = first; row < end; ++row) {
+            channel_pointers(fused.row(row), fused.pitch, c, in.data());
+            kernels_.pointwise(blocks_[block].body_0, weights.body_0.bias.data(), in.data(),
+                               y.row(row), y.pitch, size_.width, Start::bias, Epilogue::gelu);
+            zero_columns(y.row(row), y.pitch, c, size_.width);
+            for (int channel = 0; channel < c; ++channel) {
+                Statistics statistics;
+                for (int at = 0; at < size_.width; at += kSegment) {
+                    const int count = std::min(kSegment, size_.width - at);
+                    const Moments moments =
+                        kernels_.moments(y.row(row) + channel * y.pitch + at, count);
+                    statistics.add(count, moments.mean, moments.m2);
+                }
+                row_mean_[row * static_cast<size_t>(c) + channel] = statistics.mean;
+                row_m2_[row * static_cast<size_t>(c) + channel] = statistics.m2;
+            }
+        }
+    });
+
+    const std::vector<float> a = attention(weights);
+    std::vector<float> taps = weights.body_3.weight;
+    for (int tap = 0; tap < 9 * c; ++tap) taps[tap] *= a[tap / 9];
+
+    for_bands(size_.height, 1, [&](int first, int end, int) {
+        for (int row = first; row < end; ++row) {
+            const float *rows[3] = {row > 0 ? y.row(row - 1) : memory_->zero.row(0), y.row(row),
+                                    row + 1 < size_.height ? y.row(row + 1) : memory_->zero.row(0)};
+            kernels_.depthwise(taps.data(), weights.body_3.bias.data(), rows, y.pitch,
+                               fused.row(row), fused.pitch, from.row(row), from.pitch, x.row(row),
+                               x.pitch, c, size_.width, false);
+        }
+    });
+}
+
+// a = sigmoid(conv_du.2 ReLU(conv_du.0 (mean + std)))
+std::vector<float> CpuStages::attention(const Ecca &weights) {
+    const int c = model_.features;
+    const int squeezed = model_.squeezed();
+    std::vector<float> contrast(c);
+    for (int channel = 0; channel < c; ++channel) {
+        Statistics statistics;
+        for (int row = 0; row < size_.height; ++row)
+            statistics.add(size_.width, row_mean_[row * static_cast<size_t>(c) + channel],
+                           row_m2_[row * static_cast<size_t>(c) + channel]);
+        contrast[channel] =
+            static_cast<float>(statistics.mean + std::sqrt(statistics.m2 / statistics.count));
+    }
+    std::vector<float> hidden(weights.conv_du_0.bias);
+    for (int o = 0; o < squeezed; ++o) {
+        for (int i = 0; i < c; ++i) hidden[o] += weights.conv_du_0.weight[o * c + i] * contrast[i];
+        hidden[o] = std::max(0.0F, hidden[o]);
+    }
+    std::vector<float> a(weights.conv_du_2.bias);
+    for (int o = 0; o < c; ++o) {
+        for (int i = 0; i < squeezed; ++i)
+            a[o] += weights.conv_du_2.weight[o * squeezed + i] * hidden[i];
+        a[o] = 1 / (1 + std::exp(-a[o]));
+    }
+    return a;
+}
+
+}  // namespace mdrn::cpu

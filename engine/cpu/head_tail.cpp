@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <algorithm>
+
+#include "cpu/stages.h"
+
+namespace mdrn::cpu {
+
+namespace {
+
+// The 9 C pointers of a zero-padded 3x3 convolution at row y, in the order of its weights
+// (C, 3, 3). The rows' columns -1 and W hold zeros.
+void window_pointers(const Ring &rows, const float *zero, int y, int height, const float **out) {
+    for (int c = 0; c < rows.set.channels; ++c)
+        for (int ky = -1; ky <= 1; ++ky) {
+            const bool inside = y + ky >= 0 && y + ky < height;
+            const float *row = inside ? rows.row(y + ky) + c * rows.pitch() : zero;
+            for (int kx = -1; kx <= 1; ++kx) *out++ = row + kx;
+        }
+}
+
+}  // namespace
+
+TailScratch::TailScratch(Carver &carver, const Model &model, Size size)
+    : pw(carver, 3, model.features, size.width),
+      c2(carver, 3, model.features, size.width),
+      rows(carver, 1, 3 * model.scale * model.scale, size.width),
+      rgb(carver, 3, 3, size.width) {}
+
+void CpuStages::head() {
+    const Planes rgb = this->rgb();
+    const RowSet &f0 = map(Map::f0);
+    for_bands(size_.height, 4, [&](int first, int end, int thread) {
+        Carver carver(memory_->scratch[thread]);
+        const TailScratch scratch(carver, model_, size_);
+        const Ring &shifted = scratch.rgb;
+        std::vector<const float *> in(27);
+        for (int t = std::max(0, first - 1); t < end + 1; ++t) {
+            if (t < size_.height) {
+                for (int c = 0; c < 3; ++c) {
+                    const float *from = rgb.data + c * rgb.plane + t * rgb.row;
+                    float *to = shifted.row(t) + c * shifted.pitch();
+                    for (int x = 0; x < size_.width; ++x) to[x] = from[x] - kMean[c];
+                }
+                zero_columns(shifted.row(t), shifted.pitch(), 3, size_.width);
+            }
+            const int y = t - 1;
+            if (y < first) continue;
+            window_pointers(shifted, memory_->zero.row(0), y, size_.height, in.data());
+            kernels_.pointwise(fea_conv_, model_.fea_conv.bias.data(), in.data(), f0.row(y),
+                               f0.pitch, size_.width, Start::bias, Epilogue::none);
+        }
+    });
+}
+
+// gather has left GELU(sum) in sum.
+void CpuStages::tail() {
+    const int c = model_.features;
+    const int s = model_.scale;
+    const RowSet &sum = memory_->sum;
+    const RowSet &f0 = map(Map::f0);
+    const Planes hr = this->hr();
+    for_bands(size_.height, 8, [&](int first, int end, int thread) {
+        Carver carver(memory_->scratch[thread]);
+        const TailScratch scratch(carver, model_, size_);
+        std::vector<const float *> in(9 * c);
+        for (int t = std::max(0, first - 2); t < end + 2; ++t) {
+            if (t < size_.height) {
+                channel_pointers(sum.row(t), sum.pitch, c, in.data());
+                kernels_.pointwise(c2_.pw, nullptr, in.data(), scratch.pw.row(t),
+                                   scratch.pw.pitch(), size_.width, Start::bias, Epilogue::none);
+                reflect_columns(scratch.pw.row(t), scratch.pw.pitch(), c, size_.width);
+            }
+            const int y = t - 1;
+            if (y >= std::max(0, first - 1) && y < std::min(size_.height, end + 1)) {
+                const float *rows[3] = {scratch.pw.row(reflect(y - 1, size_.height)),
+                                        scratch.pw.row(y),
+                                        scratch.pw.row(reflect(y + 1, size_.height))};
+                kernels_.depthwise(c2_.taps, c2_.bias, rows, scratch.pw.pitch(), f0.row(y),
+                                   f0.pitch, nullptr, 0, scratch.c2.row(y), scratch.c2.pitch(), c,
+                                   size_.width, false);
+                zero_columns(scratch.c2.row(y), scratch.c2.pitch(), c, size_.width);
+            }
+            const int z = t - 2;
+            if (z < first || z >= end) continue;
+            window_pointers(scratch.c2, memory_->zero.row(0), z, size_.height, in.data());
+            kernels_.pointwise(upsampler_, upsampler_bias_.data(), in.data(), scratch.rows.row(0),
+                               scratch.rows.pitch, size_.width, Start::bias, Epilogue::none);
+            for (int o = 0; o < 3 * s * s; ++o) {
+                const float *from = scratch.rows.row(0) + o * scratch.rows.pitch;
+                float *to = hr.data + o / (s * s) * hr.plane + (z * s + o / s % s) * hr.row + o % s;
+                for (int x = 0; x < size_.width; ++x) to[x * s] = from[x];
+            }
+        }
+    });
+}
+
+}  // namespace mdrn::cpu

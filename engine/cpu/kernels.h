@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Arithmetic on rows, once for each of Highway's targets. A row is C channels of `columns` floats;
+// the kernels compute whole quanta of columns, so rows are padded to kQuantum. The order of every
+// sum is fixed, so that all targets with fused multiply-add give the same bits.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace mdrn::cpu {
+
+inline constexpr int kQuantum = 16;  // columns
+inline constexpr int kSegment = 64;  // columns whose moments are summed in float
+
+// A matrix (outputs, inputs) in the order in which pointwise reads it: blocks of four outputs,
+// input by input, the last block filled up with zeros.
+struct Packed {
+    Packed() = default;
+    // weight: row-major (outputs, stride), of which `inputs` columns from `first` on are taken.
+    Packed(const float *weight, int outputs, int inputs, int stride, int first = 0);
+    int outputs = 0;
+    int inputs = 0;
+    std::vector<float> values;
+};
+
+enum class Epilogue {
+    none,
+    gelu,  // out = GELU(v)
+    gate,  // out *= 1 + sigmoid(v)
+};
+
+enum class Start {
+    bias,  // sums start at a bias for each output
+    out,   // sums continue what out holds
+};
+
+struct Moments {
+    float mean;
+    float m2;  // sum of squared differences from the mean
+};
+
+struct Kernels {
+    // v[o][x] = start + sum over i of w[o][i] in[i][x]; out[o] = epilogue(v[o]).
+    // in: one pointer for each input channel, not necessarily aligned. bias may be null (zero).
+    void (*pointwise)(const Packed &w, const float *bias, const float *const *in, float *out,
+                      ptrdiff_t pitch, int columns, Start start, Epilogue epilogue);
+
+    // out[c][x] = sum of 3x3 taps around (rows[1][c], x) + bias[c] (+ residuals), then GELU if
+    // asked. Channel c of rows[k] is at rows[k] + c * in_pitch; residuals may be null.
+    void (*depthwise)(const float *taps, const float *bias, const float *const rows[3],
+                      ptrdiff_t in_pitch, const float *residual, ptrdiff_t residual_pitch,
+                      const float *residual2, ptrdiff_t residual2_pitch, float *out,
+                      ptrdiff_t out_pitch, int channels, int columns, bool gelu);
+
+    // Mean and m2 of values[0 .. count), count <= kSegment; whole quanta are read.
+    Moments (*moments)(const float *values, int count);
+};
+
+std::vector<std::string> targets();
+
+// "" = the best. Throws Error for a name that is not one of targets().
+const Kernels &kernels(const std::string &target);
+
+}  // namespace mdrn::cpu

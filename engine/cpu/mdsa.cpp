@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "cpu/stages.h"
+
+namespace mdrn::cpu {
+
+namespace {
+
+// Bilinear upsampling of n samples to many, half-pixel centres: sample i of the result lies
+// fraction between samples index and index + 1.
+struct Position {
+    int index;
+    float fraction;
+};
+
+Position upsampled(int i, int n, int many) {
+    const float scale = static_cast<float>(n) / static_cast<float>(many);
+    const float at = std::max(0.0F, (static_cast<float>(i) + 0.5F) * scale - 0.5F);
+    const int index = std::min(static_cast<int>(at), n - 1);
+    return {index, at - static_cast<float>(index)};
+}
+
+float mix(float a, float b, float fraction) {
+    return a * (1 - fraction) + b * fraction;
+}
+
+}  // namespace
+
+MdsaScratch::MdsaScratch(Carver &carver, const Model &model, Size size)
+    : c(carver, 1, model.dispersion(), size.width),
+      pw(carver, 3, 4 * model.dispersion(), size.width),
+      strided(carver, 1, 4 * model.dispersion(), size.width),
+      upsampled(carver.take(size.width + 1)) {}
+
+Branch::Branch(Carver &carver, int channels, Size size_)
+    : size(size_),
+      pooled(carver, size.height, channels, size.width),
+      pw(carver, size.height, channels, size.width),
+      mixed(carver, size.height, channels, size.width) {}
+
+void CpuStages::mdsa(int block) {
+    disperse(block);
+    const int f = model_.dispersion();
+    threads_.run(3 * f, [&](int task, int) { pool(task / f, task % f); });
+    threads_.run(3, [&](int branch, int) { mix(block, branch); });
+    gate(block);
+}
+
+// cf = conv_f conv1 fused, and t_i = BSConv conv2_i conv1 fused at half the size.
+void CpuStages::disperse(int block) {
+    const PackedBlock &packed = blocks_[block];
+    const Mdsa &weights = model_.blocks[block].esa;
+    const int c = model_.features;
+    const int f = model_.dispersion();
+    const RowSet &fused = map(Map::fused);
+    const RowSet &cf = memory_->cf;
+    const RowSet &t = memory_->t;
+    const int half_height = (size_.height + 1) / 2;
+    const int half_width = (size_.width + 1) / 2;
+    for_bands(half_height, 4, [&](int first, int end, int thread) {
+        Carver carver(memory_->scratch[thread]);
+        const MdsaScratch scratch(carver, model_, size_);
+        std::vector<const float *> in(c);
+        const auto take_row = [&](int y) {
+            channel_pointers(fused.row(y), fused.pitch, c, in.data());
+            float *c_row = scratch.c.row(0);
+            kernels_.pointwise(packed.conv1, weights.conv1.bias.data(), in.data(), c_row,
+                               scratch.c.pitch, size_.width, Start::bias, Epilogue::none);
+            channel_pointers(c_row, scratch.c.pitch, f, in.data());
+            kernels_.pointwise(packed.conv2_pw, nullptr, in.data(), scratch.pw.row(y),
+                               scratch.pw.pitch(), size_.width, Start::bias, Epilogue::none);
+            reflect_columns(scratch.pw.row(y), scratch.pw.pitch(), 4 * f, size_.width);
+            if (y >= 2 * first && y < 2 * end)
+                kernels_.pointwise(packed.conv_f, weights.conv_f.bias.data(), in.data(), cf.row(y),
+                                   cf.pitch, size_.width, Start::bias, Epilogue::none);
+        };
+        if (first > 0) take_row(2 * first - 1);
+        for (int y = first; y < end; ++y) {
+            take_row(2 * y);
+            if (2 * y + 1 < size_.height) take_row(2 * y + 1);
+            const float *rows[3] = {scratch.pw.row(reflect(2 * y - 1, size_.height)),
+                                    scratch.pw.row(2 * y),
+                                    scratch.pw.row(reflect(2 * y + 1, size_.height))};
+            kernels_.depthwise(packed.conv2_taps.data(), packed.conv2_bias.data(), rows,
+                               scratch.pw.pitch(), nullptr, 0, nullptr, 0, scratch.strided.row(0),
+                               scratch.strided.pitch, 4 * f, size_.width, false);
+            for (int channel = 0; channel < 4 * f; ++channel) {
+                const float *from = scratch.strided.row(0) + channel * scratch.strided.pitch;
+                float *to = t.row(y) + channel * t.pitch;
+                for (int x = 0; x < half_width; ++x) to[x] = from[2 * x];
+            }
+        }
+    });
+}
+
+// p_i: max-pool with stride 3, and for the last branch the local variance.
+void CpuStages::pool(int branch, int channel) {
+    const int f = model_.dispersion();
+    const RowSet &t = memory_->t;
+    const Branch &maps = memory_->branches[branch];
+    const int height = (size_.height + 1) / 2;
+    const int width = (size_.width + 1) / 2;
+    const int window = 3 + 2 * branch;
+    const int padding = branch == 1 ? 0 : 1;
+    const ptrdiff_t row = 4 * f * t.pitch;
+    const float *values = t.row(0) + (branch * f + channel) * t.pitch;
+    const float *varied = t.row(0) + (3 * f + channel) * t.pitch;
+    for (int i = 0; i < maps.size.height; ++i) {
+        const int top = 3 * i - padding;
+        for (int j = 0; j < maps.size.width; ++j) {
+            const int left = 3 * j - padding;
+            float most = -std::numeric_limits<float>::infinity();
+            for (int y = std::max(0, top); y < std::min(height, top + window); ++y)
+                for (int x = std::max(0, left); x < std::min(width, left + window); ++x)
+                    most = std::max(most, values[y * row + x]);
+            if (branch == 2) {
+                float sum = 0;
+                for (int y = top; y < top + window; ++y)
+                    for (int x = left; x < left + window; ++x)
+                        sum += varied[reflect(y, height) * row + reflect(x, width)];
+                const float mean = sum / 49;
+                float squares = 0;
+                for (int y = top; y < top + window; ++y)
+                    for (int x = left; x < left + window; ++x) {
+                        const float difference =
+                            varied[reflect(y, height) * row + reflect(x, width)] - mean;
+                        squares += difference * difference;
+                    }
+                most += squares / 48;
+            }
+            maps.pooled.row(i)[channel * maps.pooled.pitch + j] = most;
+        }
+    }
+}
+
+// v_i = BSConv conv3_i GELU(BSConv conv_max_i p_i), into pooled.
+void CpuStages::mix(int block, int branch) {
+    const int f = model_.dispersion();
+    const Branch &maps = memory_->branches[branch];
+    const auto convolve = [&](const PackedBSConv &conv, const RowSet &from, const RowSet &to,
+                              bool gelu) {
+        std::vector<const float *> in(f);
+        for (int y = 0; y < maps.size.height; ++y) {
+            channel_pointers(from.row(y), from.pitch, f, in.data());
+            kernels_.pointwise(conv.pw, nullptr, in.data(), maps.pw.row(y), maps.pw.pitch,
+                               maps.size.width, Start::bias, Epilogue::none);
+            reflect_columns(maps.pw.row(y), maps.pw.pitch, f, maps.size.width);
+        }
+        for (int y = 0; y < maps.size.height; ++y) {
+            const float *rows[3] = {maps.pw.row(reflect(y - 1, maps.size.height)), maps.pw.row(y),
+                                    maps.pw.row(reflect(y + 1, maps.size.height))};
+            kernels_.depthwise(conv.taps, conv.bias, rows, maps.pw.pitch, nullptr, 0, nullptr, 0,
+                               to.row(y), to.pitch, f, maps.size.width, gelu);
+        }
+    };
+    convolve(blocks_[block].conv_max[branch], maps.pooled, maps.mixed, true);
+    convolve(blocks_[block].conv3[branch], maps.mixed, maps.pooled, false);
+}
+
+// fused *= 1 + sigmoid(conv4(up(v_0) + up(v_1) + up(v_2) + cf))
+void CpuStages::gate(int block) {
+    const int f = model_.dispersion();
+    const RowSet &fused = map(Map::fused);
+    const RowSet &cf = memory_->cf;
+    std::array<std::vector<Position>, 3> columns;
+    for (int i = 0; i < 3; ++i)
+        for (int x = 0; x < size_.width; ++x)
+            columns[i].push_back(upsampled(x, memory_->branches[i].size.width, size_.width));
+    for_bands(size_.height, 1, [&](int first, int end, int thread) {
+        Carver carver(memory_->scratch[thread]);
+        const MdsaScratch scratch(carver, model_, size_);
+        std::vector<const float *> in(f);
+        channel_pointers(scratch.c.row(0), scratch.c.pitch, f, in.data());
+        for (int y = first; y < end; ++y) {
+            for (int channel = 0; channel < f; ++channel) {
+                float *sum = scratch.c.row(0) + channel * scratch.c.pitch;
+                std::copy_n(cf.row(y) + channel * cf.pitch, size_.width, sum);
+                for (int i = 0; i < 3; ++i) {
+                    const Branch &maps = memory_->branches[i];
+                    const Position at = upsampled(y, maps.size.height, size_.height);
+                    const int below = std::min(at.index + 1, maps.size.height - 1);
+                    const float *a = maps.pooled.row(at.index) + channel * maps.pooled.pitch;
+                    const float *b = maps.pooled.row(below) + channel * maps.pooled.pitch;
+                    float *between = scratch.upsampled;
+                    for (int x = 0; x < maps.size.width; ++x)
+                        between[x] = cpu::mix(a[x], b[x], at.fraction);
+                    between[maps.size.width] = between[maps.size.width - 1];
+                    const Position *column = columns[i].data();
+                    for (int x = 0; x < size_.width; ++x)
+                        sum[x] += cpu::mix(between[column[x].index], between[column[x].index + 1],
+                                           column[x].fraction);
+                }
+            }
+            kernels_.pointwise(blocks_[block].conv4, model_.blocks[block].esa.conv4.bias.data(),
+                               in.data(), fused.row(y), fused.pitch, size_.width, Start::bias,
+                               Epilogue::gate);
+        }
+    });
+}
+
+}  // namespace mdrn::cpu

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The stages on the CPU: rows streamed through vector kernels, shared out among threads.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "backends.h"
+#include "cpu/kernels.h"
+#include "cpu/memory.h"
+#include "cpu/threads.h"
+
+namespace mdrn::cpu {
+
+// A BSConv made ready for the kernels; the pointers are the model's.
+struct PackedBSConv {
+    Packed pw;
+    const float *taps = nullptr;
+    const float *bias = nullptr;
+    int channels = 0;
+};
+
+struct PackedBlock {
+    std::array<Packed, 3> distilled;      // c1_d, c2_d, c3_d
+    std::array<PackedBSConv, 4> refined;  // c1_r, c2_r, c3_r, c4
+    Packed c5;
+    Packed conv1, conv_f, conv4;
+    Packed conv2_pw;  // the four pointwise convolutions of MDSA's stride-2 BSConvs, stacked
+    std::vector<float> conv2_taps, conv2_bias;
+    std::array<PackedBSConv, 3> conv_max, conv3;
+    Packed body_0;
+    Packed c1;  // the columns of the tail's c1 that belong to this block
+};
+
+// Rows that distill keeps of one strip.
+struct DistillScratch {
+    DistillScratch(Carver &carver, const Model &model, int columns);
+    std::array<Ring, 4> pw;
+    std::array<Ring, 3> r;
+    std::array<Ring, 4> d;
+};
+
+struct MdsaScratch {
+    MdsaScratch(Carver &carver, const Model &model, Size size);
+    RowSet c;        // conv1's row, then the gate's sum of branches
+    Ring pw;         // conv2's
+    RowSet strided;  // depthwise before every second column is dropped
+    float *upsampled;
+};
+
+struct TailScratch {
+    TailScratch(Carver &carver, const Model &model, Size size);
+    Ring pw, c2;
+    RowSet rows;  // upsampler's
+    Ring rgb;     // head's: rgb - mean
+};
+
+// One of MDSA's three branches: maps of stride 6.
+struct Branch {
+    Branch() = default;
+    Branch(Carver &carver, int channels, Size size);
+    Size size;
+    RowSet pooled, pw, mixed;
+};
+
+// Where things lie for one size of frame.
+struct Memory {
+    Memory(Carver &carver, const Model &model, Size size, int threads, int strip);
+    RowSet rgb, hr;
+    std::array<RowSet, kMaps> maps;
+    RowSet y;    // ECCA's; MDSA keeps cf and t in its memory
+    RowSet sum;  // gather's
+    RowSet zero;
+    RowSet cf;  // conv_f conv1
+    RowSet t;   // the four stride-2 BSConvs
+    std::array<Branch, 3> branches;
+    std::vector<float *> scratch;  // for each thread
+};
+
+class CpuStages final : public HostStages {
+public:
+    CpuStages(const Model &model, const CpuOptions &options, WarnOnce warn);
+
+    uint64_t memory_needed(Size size) const override;
+    void prepare(Size size) override;
+    void head() override;
+    void distill(int block, Map x) override;
+    void mdsa(int block) override;
+    void ecca(int block, Map shortcut) override;
+    void gather(int block) override;
+    void tail() override;
+
+    Planes rgb() override;
+    Planes hr() override;
+    void read(Map map, float *chw) override;
+    void write(Map map, const float *chw) override;
+
+private:
+    const RowSet &map(Map which) const { return memory_->maps[static_cast<int>(which)]; }
+
+    // Runs rows(first, last, thread) for bands of rows that make up [0, height).
+    template <typename Rows>
+    void for_bands(int height, int least, const Rows &rows);
+
+    void distill_strip(const PackedBlock &block, const Eadb &weights, const RowSet &x, int x0,
+                       int x1, int y0, int y1, DistillScratch &scratch);
+    void disperse(int block);
+    void pool(int branch, int channel);
+    void mix(int block, int branch);
+    void gate(int block);
+    std::vector<float> attention(const Ecca &weights);
+
+    const Model &model_;
+    const Kernels &kernels_;
+    int strip_;
+    Threads threads_;
+    std::array<PackedBlock, kBlocks> blocks_;
+    PackedBSConv c2_;
+    Packed fea_conv_, upsampler_;
+    std::vector<float> upsampler_bias_;  // with the mean in it
+
+    Size size_;
+    std::unique_ptr<float, void (*)(float *)> arena_;
+    std::unique_ptr<Memory> memory_;
+    std::vector<double> row_mean_, row_m2_;  // (H, C) of ECCA's y
+};
+
+template <typename Rows>
+void CpuStages::for_bands(int height, int least, const Rows &rows) {
+    const int bands = std::max(1, std::min(height / least, threads_.count() * 4));
+    threads_.run(bands, [&](int band, int thread) {
+        rows(static_cast<int>(int64_t{height} * band / bands),
+             static_cast<int>(int64_t{height} * (band + 1) / bands), thread);
+    });
+}
+
+}  // namespace mdrn::cpu

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// All that differs between systems.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace mdrn {
+
+// Bytes that this process may still take: the smaller of what the machine has available and what
+// its control group leaves. 0 where neither is known.
+uint64_t available_memory();
+
+// Bytes of one core's second-level cache; 512 KiB where it is not known.
+uint64_t second_level_cache();
+
+// Asks for huge pages for memory that is about to be touched; may do nothing.
+void use_huge_pages(void *memory, size_t bytes);
+
+}  // namespace mdrn
