@@ -3,8 +3,10 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels.cpp"
-#include <hwy/contrib/math/math-inl.h>
+// clang-format off: this header first
 #include <hwy/foreach_target.h>
+// clang-format on
+#include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();

@@ -13,41 +13,41 @@ namespace mdrn::cpu {
 
 namespace {
 
-PackedBSConv pack(const BSConv &conv, int outputs, int inputs) {
+PackedBSConv packed(const BSConv &conv, int outputs, int inputs) {
     return {Packed(conv.pw.weight.data(), outputs, inputs, inputs), conv.dw.weight.data(),
             conv.dw.bias.data(), outputs};
 }
 
-PackedBlock pack(const Model &model, int index) {
+PackedBlock packed(const Model &model, int index) {
     const Eadb &block = model.blocks[index];
     const int c = model.features;
     const int d = model.distilled();
     const int f = model.dispersion();
-    PackedBlock packed;
-    packed.distilled = {Packed(block.c1_d.weight.data(), d, c, c),
+    PackedBlock result;
+    result.distilled = {Packed(block.c1_d.weight.data(), d, c, c),
                         Packed(block.c2_d.weight.data(), d, c, c),
                         Packed(block.c3_d.weight.data(), d, c, c)};
-    packed.refined = {pack(block.c1_r, c, c), pack(block.c2_r, c, c), pack(block.c3_r, c, c),
-                      pack(block.c4, d, c)};
-    packed.c5 = Packed(block.c5.weight.data(), c, 4 * d, 4 * d);
-    packed.conv1 = Packed(block.esa.conv1.weight.data(), f, c, c);
-    packed.conv_f = Packed(block.esa.conv_f.weight.data(), f, f, f);
-    packed.conv4 = Packed(block.esa.conv4.weight.data(), c, f, f);
+    result.refined = {packed(block.c1_r, c, c), packed(block.c2_r, c, c), packed(block.c3_r, c, c),
+                      packed(block.c4, d, c)};
+    result.c5 = Packed(block.c5.weight.data(), c, 4 * d, 4 * d);
+    result.conv1 = Packed(block.esa.conv1.weight.data(), f, c, c);
+    result.conv_f = Packed(block.esa.conv_f.weight.data(), f, f, f);
+    result.conv4 = Packed(block.esa.conv4.weight.data(), c, f, f);
     std::vector<float> stacked;
     for (const BSConv &conv : block.esa.conv2) {
         stacked.insert(stacked.end(), conv.pw.weight.begin(), conv.pw.weight.end());
-        packed.conv2_taps.insert(packed.conv2_taps.end(), conv.dw.weight.begin(),
+        result.conv2_taps.insert(result.conv2_taps.end(), conv.dw.weight.begin(),
                                  conv.dw.weight.end());
-        packed.conv2_bias.insert(packed.conv2_bias.end(), conv.dw.bias.begin(), conv.dw.bias.end());
+        result.conv2_bias.insert(result.conv2_bias.end(), conv.dw.bias.begin(), conv.dw.bias.end());
     }
-    packed.conv2_pw = Packed(stacked.data(), 4 * f, f, f);
+    result.conv2_pw = Packed(stacked.data(), 4 * f, f, f);
     for (int i = 0; i < 3; ++i) {
-        packed.conv_max[i] = pack(block.esa.conv_max[i], f, f);
-        packed.conv3[i] = pack(block.esa.conv3[i], f, f);
+        result.conv_max[i] = packed(block.esa.conv_max[i], f, f);
+        result.conv3[i] = packed(block.esa.conv3[i], f, f);
     }
-    packed.body_0 = Packed(block.cca.body_0.weight.data(), c, c, c);
-    packed.c1 = Packed(model.c1.weight.data(), c, c, kBlocks * c, index * c);
-    return packed;
+    result.body_0 = Packed(block.cca.body_0.weight.data(), c, c, c);
+    result.c1 = Packed(model.c1.weight.data(), c, c, kBlocks * c, index * c);
+    return result;
 }
 
 // The widest strip whose rings stay in a core's second-level cache.
@@ -72,8 +72,8 @@ CpuStages::CpuStages(const Model &model, const CpuOptions &options, WarnOnce war
       threads_(options.threads),
       arena_(nullptr, [](float *memory) { std::free(memory); }) {
     const int c = model.features;
-    for (int block = 0; block < kBlocks; ++block) blocks_[block] = pack(model, block);
-    c2_ = pack(model.c2, c, c);
+    for (int block = 0; block < kBlocks; ++block) blocks_[block] = packed(model, block);
+    c2_ = packed(model.c2, c, c);
     fea_conv_ = Packed(model.fea_conv.weight.data(), c, 27, 27);
     const int shuffled = 3 * model.scale * model.scale;
     upsampler_ = Packed(model.upsampler.weight.data(), shuffled, 9 * c, 9 * c);
