@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "os.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdint>
 #include <fstream>
 #include <limits>
 #include <string>
+#include <system_error>
+
+#include "error.h"
 
 namespace mdrn {
 
@@ -61,6 +68,21 @@ uint64_t control_group_memory() {
     return left;
 }
 
+struct Descriptor {
+    const int fd;
+    ~Descriptor() {
+        if (fd >= 0) close(fd);
+    }
+};
+
+[[noreturn]] void fail(const std::string &path, const std::string &why) {
+    throw Error(MDRN_ERROR_MODEL, path + ": " + why);
+}
+
+std::string reason(int error) {
+    return std::generic_category().message(error);
+}
+
 }  // namespace
 
 uint64_t available_memory() {
@@ -75,6 +97,30 @@ uint64_t second_level_cache() {
 
 void use_huge_pages(void *memory, size_t bytes) {
     madvise(memory, bytes, MADV_HUGEPAGE);
+}
+
+std::vector<std::byte> read_file(const std::string &path, size_t limit) {
+    // O_NONBLOCK: opening a named pipe must not wait for its other end.
+    const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    struct stat status;
+    if (file.fd < 0 || fstat(file.fd, &status) < 0)
+        fail(path, "cannot be opened: " + reason(errno));
+    if (S_ISDIR(status.st_mode)) fail(path, "expected a file, found a directory");
+    if (!S_ISREG(status.st_mode))
+        fail(path, "expected a regular file, found a device, pipe or socket");
+    if (static_cast<uintmax_t>(status.st_size) > limit)
+        fail(path, "expected at most " + std::to_string(limit) + " bytes, found " +
+                       std::to_string(status.st_size));
+
+    std::vector<std::byte> bytes(static_cast<size_t>(status.st_size));
+    for (size_t done = 0; done < bytes.size();) {
+        const ssize_t got = read(file.fd, bytes.data() + done, bytes.size() - done);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) fail(path, "cannot be read: " + reason(errno));
+        if (got == 0) fail(path, "became shorter while it was read");
+        done += static_cast<size_t>(got);
+    }
+    return bytes;
 }
 
 }  // namespace mdrn

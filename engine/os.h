@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace mdrn {
 
@@ -16,5 +18,9 @@ uint64_t second_level_cache();
 
 // Asks for huge pages for memory that is about to be touched; may do nothing.
 void use_huge_pages(void *memory, size_t bytes);
+
+// The bytes of a regular file of at most limit bytes; path is UTF-8.
+// Throws Error(MDRN_ERROR_MODEL) that says why it cannot be had.
+std::vector<std::byte> read_file(const std::string &path, size_t limit);
 
 }  // namespace mdrn
