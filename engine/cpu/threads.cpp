@@ -4,6 +4,10 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <string>
+#include <system_error>
+
+#include "error.h"
 
 namespace mdrn::cpu {
 
@@ -19,11 +23,19 @@ int usable_processors() {
 
 Threads::Threads(int count) {
     if (count == 0) count = usable_processors();
-    for (int thread = 1; thread < count; ++thread)
-        workers_.emplace_back([this, thread] { work(thread); });
+    try {
+        for (int thread = 1; thread < count; ++thread)
+            workers_.emplace_back([this, thread] { work(thread); });
+    } catch (const std::system_error &) {
+        stop();
+        throw Error(MDRN_ERROR_OUT_OF_MEMORY,
+                    "the system refused to start " + std::to_string(count) + " threads: set fewer");
+    }
 }
 
-Threads::~Threads() {
+Threads::~Threads() { stop(); }
+
+void Threads::stop() {
     {
         std::lock_guard lock(mutex_);
         ending_ = true;

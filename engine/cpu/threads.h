@@ -13,7 +13,7 @@ namespace mdrn::cpu {
 // A team of threads, the caller's among them, that share out numbered tasks.
 class Threads {
 public:
-    // count: 0 = as many as the process may use.
+    // count: 0 = as many as the process may use. Throws Error where the system has no more threads.
     explicit Threads(int count);
     ~Threads();
     Threads(const Threads &) = delete;
@@ -26,6 +26,7 @@ public:
     void run(int tasks, const Task &task);
 
 private:
+    void stop();
     void work(int thread);
     void take_tasks(int thread, std::unique_lock<std::mutex> &lock);
 
