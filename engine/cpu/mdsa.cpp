@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "cpu/stages.h"
 
@@ -21,6 +20,19 @@ Position upsampled(int i, int n, int many) {
     const float at = std::max(0.0F, (static_cast<float>(i) + 0.5F) * scale - 0.5F);
     const int index = std::min(static_cast<int>(at), n - 1);
     return {index, at - static_cast<float>(index)};
+}
+
+// Unbiased, over the 7x7 samples from column left on.
+float local_variance(const float *const rows[7], int left) {
+    float sum = 0;
+    for (int y = 0; y < 7; ++y)
+        for (int x = left; x < left + 7; ++x) sum += rows[y][x];
+    const float mean = sum / 49;
+    float squares = 0;
+    for (int y = 0; y < 7; ++y)
+        for (int x = left; x < left + 7; ++x)
+            squares += (rows[y][x] - mean) * (rows[y][x] - mean);
+    return squares / 48;
 }
 
 float mix(float a, float b, float fraction) {
@@ -44,7 +56,9 @@ Branch::Branch(Carver &carver, int channels, Size size_)
 void CpuStages::mdsa(int block) {
     disperse(block);
     const int f = model_.dispersion();
-    threads_.run(3 * f, [&](int task, int) { pool(task / f, task % f); });
+    threads_.run(3 * f, [&](int task, int thread) {
+        pool(task / f, task % f, memory_->scratch[thread]);
+    });
     threads_.run(3, [&](int branch, int) { mix(block, branch); });
     gate(block);
 }
@@ -92,12 +106,13 @@ void CpuStages::disperse(int block) {
                 float *to = t.row(y) + channel * t.pitch;
                 for (int x = 0; x < half_width; ++x) to[x] = from[2 * x];
             }
+            reflect_columns(t.row(y), t.pitch, 4 * f, half_width);
         }
     });
 }
 
 // p_i: max-pool with stride 3, and for the last branch the local variance.
-void CpuStages::pool(int branch, int channel) {
+void CpuStages::pool(int branch, int channel, float *line) {
     const int f = model_.dispersion();
     const RowSet &t = memory_->t;
     const Branch &maps = memory_->branches[branch];
@@ -105,33 +120,24 @@ void CpuStages::pool(int branch, int channel) {
     const int width = (size_.width + 1) / 2;
     const int window = 3 + 2 * branch;
     const int padding = branch == 1 ? 0 : 1;
-    const ptrdiff_t row = 4 * f * t.pitch;
-    const float *values = t.row(0) + (branch * f + channel) * t.pitch;
-    const float *varied = t.row(0) + (3 * f + channel) * t.pitch;
     for (int i = 0; i < maps.size.height; ++i) {
         const int top = 3 * i - padding;
+        const float *rows[7];
+        const float *varied[7];
+        for (int k = 0; k < window; ++k) {
+            const float *row = t.row(reflect(top + k, height));  // repeats rows of the window
+            rows[k] = row + (branch * f + channel) * t.pitch;
+            varied[k] = row + (3 * f + channel) * t.pitch;
+        }
+        std::copy_n(rows[0], width, line);
+        for (int k = 1; k < window; ++k)
+            for (int x = 0; x < width; ++x) line[x] = std::max(line[x], rows[k][x]);
+        float *pooled = maps.pooled.row(i) + channel * maps.pooled.pitch;
         for (int j = 0; j < maps.size.width; ++j) {
             const int left = 3 * j - padding;
-            float most = -std::numeric_limits<float>::infinity();
-            for (int y = std::max(0, top); y < std::min(height, top + window); ++y)
-                for (int x = std::max(0, left); x < std::min(width, left + window); ++x)
-                    most = std::max(most, values[y * row + x]);
-            if (branch == 2) {
-                float sum = 0;
-                for (int y = top; y < top + window; ++y)
-                    for (int x = left; x < left + window; ++x)
-                        sum += varied[reflect(y, height) * row + reflect(x, width)];
-                const float mean = sum / 49;
-                float squares = 0;
-                for (int y = top; y < top + window; ++y)
-                    for (int x = left; x < left + window; ++x) {
-                        const float difference =
-                            varied[reflect(y, height) * row + reflect(x, width)] - mean;
-                        squares += difference * difference;
-                    }
-                most += squares / 48;
-            }
-            maps.pooled.row(i)[channel * maps.pooled.pitch + j] = most;
+            float *first = line + std::max(0, left);
+            pooled[j] = *std::max_element(first, line + std::min(width, left + window));
+            if (branch == 2) pooled[j] += local_variance(varied, left);
         }
     }
 }

@@ -83,11 +83,11 @@ CpuStages::CpuStages(const Model &model, const CpuOptions &options, WarnOnce war
 
 DistillScratch::DistillScratch(Carver &carver, const Model &model, int columns) {
     const int c = model.features;
-    const int d = model.distilled();
-    for (int k = 0; k < 4; ++k) pw[k] = Ring(carver, 3, k < 3 ? c : d, columns);
+    const int distilled = model.distilled();
+    for (int k = 0; k < 4; ++k) pw[k] = Ring(carver, 3, k < 3 ? c : distilled, columns);
     for (int k = 0; k < 3; ++k) r[k] = Ring(carver, 2, c, columns);
     // A row of d_k waits for the rows of d_4 around it.
-    for (int k = 0; k < 4; ++k) this->d[k] = Ring(carver, k < 3 ? 5 - k : 1, d, columns);
+    for (int k = 0; k < 4; ++k) d[k] = Ring(carver, k < 3 ? 5 - k : 1, distilled, columns);
 }
 
 Memory::Memory(Carver &carver, const Model &model, Size size, int threads, int strip) {

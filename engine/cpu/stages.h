@@ -106,7 +106,7 @@ private:
     void distill_strip(const PackedBlock &block, const Eadb &weights, const RowSet &x, int x0,
                        int x1, int y0, int y1, DistillScratch &scratch);
     void disperse(int block);
-    void pool(int branch, int channel);
+    void pool(int branch, int channel, float *line);
     void mix(int block, int branch);
     void gate(int block);
     std::vector<float> attention(const Ecca &weights);
