@@ -30,8 +30,7 @@ float local_variance(const float *const rows[7], int left) {
     const float mean = sum / 49;
     float squares = 0;
     for (int y = 0; y < 7; ++y)
-        for (int x = left; x < left + 7; ++x)
-            squares += (rows[y][x] - mean) * (rows[y][x] - mean);
+        for (int x = left; x < left + 7; ++x) squares += (rows[y][x] - mean) * (rows[y][x] - mean);
     return squares / 48;
 }
 
@@ -56,9 +55,8 @@ Branch::Branch(Carver &carver, int channels, Size size_)
 void CpuStages::mdsa(int block) {
     disperse(block);
     const int f = model_.dispersion();
-    threads_.run(3 * f, [&](int task, int thread) {
-        pool(task / f, task % f, memory_->scratch[thread]);
-    });
+    threads_.run(3 * f,
+                 [&](int task, int thread) { pool(task / f, task % f, memory_->scratch[thread]); });
     threads_.run(3, [&](int branch, int) { mix(block, branch); });
     gate(block);
 }
@@ -122,8 +120,8 @@ void CpuStages::pool(int branch, int channel, float *line) {
     const int padding = branch == 1 ? 0 : 1;
     for (int i = 0; i < maps.size.height; ++i) {
         const int top = 3 * i - padding;
-        const float *rows[7];
-        const float *varied[7];
+        const float *rows[7] = {};
+        const float *varied[7] = {};
         for (int k = 0; k < window; ++k) {
             const float *row = t.row(reflect(top + k, height));  // repeats rows of the window
             rows[k] = row + (branch * f + channel) * t.pitch;

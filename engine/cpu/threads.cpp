@@ -33,7 +33,9 @@ Threads::Threads(int count) {
     }
 }
 
-Threads::~Threads() { stop(); }
+Threads::~Threads() {
+    stop();
+}
 
 void Threads::stop() {
     {
