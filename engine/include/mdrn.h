@@ -153,7 +153,11 @@ typedef struct mdrn_component {
     uint8_t depth;  /**< bits of the value: 1..16, or 16 or 32 for float */
 } mdrn_component;
 
-/** How pixels lie in memory; the same for the picture sent and the one received. */
+/**
+ * How pixels lie in memory; the same for the picture sent and the one received.
+ * In the picture received, bits of a word that belong to no component become 0,
+ * and bytes in no component's word (the X of 0RGB) stay as they are.
+ */
 typedef struct mdrn_layout {
     mdrn_color_model model;
     uint8_t components;     /**< 1..4; one more than the model's own = alpha, straight */

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What can be wrong with a picture that somebody hands in.
+#include <algorithm>
+#include <climits>
+#include <cstdint>
+#include <string>
+
+#include "error.h"
+#include "frame.h"
+#include "samples.h"
+
+namespace mdrn {
+namespace {
+
+[[noreturn]] void refuse(const char *which, const std::string &what,
+                         mdrn_error code = MDRN_ERROR_INVALID_ARGUMENT) {
+    throw Error(code, std::string("In ") + which + ": " + what);
+}
+
+bool between(int value, int least, int most) {
+    return value >= least && value <= most;
+}
+
+void check_size(const mdrn_image &image, const char *which) {
+    if (image.size < sizeof(mdrn_image))
+        refuse(which, "the field size is " + std::to_string(image.size) + ", at least " +
+                          std::to_string(sizeof(mdrn_image)) +
+                          " is needed; set it to sizeof(mdrn_image).");
+    if (image.memory == MDRN_MEMORY_CUDA)
+        refuse(which,
+               "the planes are in CUDA memory, which this device cannot read; open the context "
+               "with MDRN_DEVICE_CUDA or copy the planes to host memory.",
+               MDRN_ERROR_UNSUPPORTED);
+    if (image.memory != MDRN_MEMORY_HOST)
+        refuse(which,
+               "the kind of memory is " + std::to_string(image.memory) + "; use an mdrn_memory.");
+    // Four times the size must stay an int, rounded up to whole chroma samples.
+    constexpr int most = INT_MAX / 4 - 16;
+    if (!between(image.width, 1, most) || !between(image.height, 1, most))
+        refuse(which, "the size is " + std::to_string(image.width) + "x" +
+                          std::to_string(image.height) + "; each side must be from 1 to " +
+                          std::to_string(most) + ".");
+}
+
+void check_component(const mdrn_layout &layout, int index, const char *which) {
+    const mdrn_component &c = layout.component[index];
+    const std::string name = "component " + std::to_string(index) + " ";
+    if (c.plane > 3)
+        refuse(which,
+               name + "is in plane " + std::to_string(c.plane) + "; there are planes 0 to 3.");
+    if (layout.is_float && c.depth != 16 && c.depth != 32)
+        refuse(which, name + "is float of depth " + std::to_string(c.depth) +
+                          "; float has depth 16 or 32.");
+    if (layout.is_float && c.shift) refuse(which, name + "is float and shifted; set shift to 0.");
+    if (!layout.is_float && !between(c.depth, 1, 16))
+        refuse(which,
+               name + "has depth " + std::to_string(c.depth) + "; integers have 1 to 16 bits.");
+    if (c.shift + c.depth > 32)
+        refuse(which, name + "ends at bit " + std::to_string(c.shift + c.depth) +
+                          "; a word has at most 32.");
+    if (c.offset + word_size(c) > c.step)
+        refuse(which, name + "has words of " + std::to_string(word_size(c)) + " bytes at offset " +
+                          std::to_string(c.offset) + ", which do not fit the step of " +
+                          std::to_string(c.step) + " bytes.");
+}
+
+void check_layout(const mdrn_layout &layout, const char *which) {
+    if (!between(int(layout.model), MDRN_COLOR_GRAY, MDRN_COLOR_RGB))
+        refuse(which, "the colour model is " + std::to_string(layout.model) +
+                          "; use an mdrn_color_model.");
+    const int own = layout.model == MDRN_COLOR_GRAY ? 1 : 3;
+    if (!between(layout.components, own, own + 1))
+        refuse(which, "there are " + std::to_string(layout.components) +
+                          " components; this colour model has " + std::to_string(own) +
+                          ", or one more with alpha.");
+    const int subsampling = std::max(layout.log2_chroma_w, layout.log2_chroma_h);
+    if (subsampling > (layout.model == MDRN_COLOR_YUV ? 2 : 0))
+        refuse(which, "log2_chroma_w and log2_chroma_h are " +
+                          std::to_string(layout.log2_chroma_w) + " and " +
+                          std::to_string(layout.log2_chroma_h) +
+                          "; at most 2 for YUV, 0 for gray and RGB.");
+    if (layout.big_endian > 1 || layout.is_float > 1)
+        refuse(which, "big_endian and is_float must be 0 or 1.");
+    for (int i = 0; i < layout.components; ++i) check_component(layout, i, which);
+}
+
+const char *matrix_name(int matrix) {
+    constexpr const char *names[] = {"GBR",
+                                     "BT.709",
+                                     "unspecified",
+                                     "reserved",
+                                     "FCC",
+                                     "BT.470BG",
+                                     "SMPTE 170M",
+                                     "SMPTE 240M",
+                                     "YCgCo",
+                                     "BT.2020 non-constant luminance",
+                                     "BT.2020 constant luminance",
+                                     "SMPTE 2085",
+                                     "chromaticity-derived non-constant luminance",
+                                     "chromaticity-derived constant luminance",
+                                     "ICtCp",
+                                     "IPT-C2",
+                                     "YCgCo-Re",
+                                     "YCgCo-Ro"};
+    return between(matrix, 0, int(std::size(names)) - 1) ? names[matrix] : "unknown";
+}
+
+void check_colour(const mdrn_image &image, const char *which) {
+    if (!between(int(image.range), MDRN_RANGE_UNSPECIFIED, MDRN_RANGE_FULL))
+        refuse(which, "the range is " + std::to_string(image.range) + "; use an mdrn_range.");
+    if (!between(int(image.chroma_location), MDRN_CHROMA_UNSPECIFIED, MDRN_CHROMA_BOTTOM))
+        refuse(which, "the chroma location is " + std::to_string(image.chroma_location) +
+                          "; use an mdrn_chroma_location.");
+    if (image.layout.model != MDRN_COLOR_YUV) return;
+    const int matrix = image.matrix;
+    if (between(matrix, 1, 9) && matrix != 3 && matrix != 8) return;
+    const std::string tag =
+        "the matrix is " + std::to_string(matrix) + " (" + matrix_name(matrix) + ")";
+    if (matrix == 0)
+        refuse(which, tag + ", but the layout is YUV; tag the matrix that made it, or 2.");
+    const bool known = between(matrix, 8, 17);
+    refuse(
+        which,
+        tag +
+            ", which is not supported; convert to BT.709 or BT.2020 non-constant luminance first.",
+        known ? MDRN_ERROR_UNSUPPORTED : MDRN_ERROR_INVALID_ARGUMENT);
+}
+
+void check_plane(const mdrn_image &image, int index, const char *which) {
+    const mdrn_layout &layout = image.layout;
+    const mdrn_component &c = layout.component[index];
+    const bool chroma = layout.model == MDRN_COLOR_YUV && (index == 1 || index == 2);
+    const int64_t columns = ((image.width - 1) >> (chroma ? layout.log2_chroma_w : 0)) + 1;
+    const int64_t bytes = (columns - 1) * c.step + c.offset + word_size(c);
+    const std::string plane = "plane " + std::to_string(c.plane);
+    if (!image.data[c.plane]) refuse(which, plane + " is NULL; point data[] at its first row.");
+    const ptrdiff_t stride = image.stride[c.plane];
+    if (stride < bytes && stride > -bytes)
+        refuse(which, plane + " has stride " + std::to_string(stride) +
+                          ", but a row of component " + std::to_string(index) + " has " +
+                          std::to_string(bytes) + " bytes.");
+    ptrdiff_t all = 0;
+    if (stride == PTRDIFF_MIN || __builtin_mul_overflow(stride, ptrdiff_t(image.height), &all))
+        refuse(which, plane + " has stride " + std::to_string(stride) + ", too large for " +
+                          std::to_string(image.height) + " rows.");
+}
+
+bool same(const mdrn_layout &a, const mdrn_layout &b) {
+    bool equal = a.model == b.model && a.components == b.components &&
+                 a.log2_chroma_w == b.log2_chroma_w && a.log2_chroma_h == b.log2_chroma_h &&
+                 a.big_endian == b.big_endian && a.is_float == b.is_float;
+    for (int i = 0; equal && i < a.components; ++i) {
+        const mdrn_component &c = a.component[i];
+        const mdrn_component &d = b.component[i];
+        equal = c.plane == d.plane && c.step == d.step && c.offset == d.offset &&
+                c.shift == d.shift && c.depth == d.depth;
+    }
+    return equal;
+}
+
+}  // namespace
+
+void check_image(const mdrn_image &image, const char *which) {
+    check_size(image, which);
+    check_layout(image.layout, which);
+    check_colour(image, which);
+    for (int i = 0; i < image.layout.components; ++i) check_plane(image, i, which);
+}
+
+void check_pair(const mdrn_image &in, const mdrn_image &out, int scale) {
+    check_image(in, "the picture sent");
+    check_image(out, "the picture to receive");
+    const char *which = "the picture to receive";
+    if (int64_t(in.width) * scale != out.width || int64_t(in.height) * scale != out.height)
+        refuse(which, "the size is " + std::to_string(out.width) + "x" +
+                          std::to_string(out.height) + ", but " + std::to_string(scale) +
+                          " times the picture sent is " +
+                          std::to_string(int64_t(in.width) * scale) + "x" +
+                          std::to_string(int64_t(in.height) * scale) + ".");
+    if (!same(in.layout, out.layout))
+        refuse(which, "the layout is not that of the picture sent; copy it from there.");
+    if (in.matrix != out.matrix || in.range != out.range ||
+        in.chroma_location != out.chroma_location)
+        refuse(which,
+               "matrix, range and chroma location are not those of the picture sent; copy them "
+               "from there.");
+}
+
+}  // namespace mdrn
