@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <climits>
 #include <cstdint>
+#include <cstring>
+#include <iterator>
 #include <string>
 
 #include "error.h"
@@ -17,6 +19,15 @@ namespace {
     throw Error(code, std::string("In ") + which + ": " + what);
 }
 
+// A caller in C may leave anything in an enum; to load that as one is undefined.
+template <typename Enum>
+int raw(const Enum &value) {
+    static_assert(sizeof value == sizeof(int));
+    int result = 0;
+    std::memcpy(&result, &value, sizeof result);
+    return result;
+}
+
 bool between(int value, int least, int most) {
     return value >= least && value <= most;
 }
@@ -26,14 +37,14 @@ void check_size(const mdrn_image &image, const char *which) {
         refuse(which, "the field size is " + std::to_string(image.size) + ", at least " +
                           std::to_string(sizeof(mdrn_image)) +
                           " is needed; set it to sizeof(mdrn_image).");
-    if (image.memory == MDRN_MEMORY_CUDA)
+    if (raw(image.memory) == MDRN_MEMORY_CUDA)
         refuse(which,
                "the planes are in CUDA memory, which this device cannot read; open the context "
                "with MDRN_DEVICE_CUDA or copy the planes to host memory.",
                MDRN_ERROR_UNSUPPORTED);
-    if (image.memory != MDRN_MEMORY_HOST)
-        refuse(which,
-               "the kind of memory is " + std::to_string(image.memory) + "; use an mdrn_memory.");
+    if (raw(image.memory) != MDRN_MEMORY_HOST)
+        refuse(which, "the kind of memory is " + std::to_string(raw(image.memory)) +
+                          "; use an mdrn_memory.");
     // Four times the size must stay an int, rounded up to whole chroma samples.
     constexpr int most = INT_MAX / 4 - 16;
     if (!between(image.width, 1, most) || !between(image.height, 1, most))
@@ -65,8 +76,8 @@ void check_component(const mdrn_layout &layout, int index, const char *which) {
 }
 
 void check_layout(const mdrn_layout &layout, const char *which) {
-    if (!between(int(layout.model), MDRN_COLOR_GRAY, MDRN_COLOR_RGB))
-        refuse(which, "the colour model is " + std::to_string(layout.model) +
+    if (!between(raw(layout.model), MDRN_COLOR_GRAY, MDRN_COLOR_RGB))
+        refuse(which, "the colour model is " + std::to_string(raw(layout.model)) +
                           "; use an mdrn_color_model.");
     const int own = layout.model == MDRN_COLOR_GRAY ? 1 : 3;
     if (!between(layout.components, own, own + 1))
@@ -107,10 +118,10 @@ const char *matrix_name(int matrix) {
 }
 
 void check_colour(const mdrn_image &image, const char *which) {
-    if (!between(int(image.range), MDRN_RANGE_UNSPECIFIED, MDRN_RANGE_FULL))
-        refuse(which, "the range is " + std::to_string(image.range) + "; use an mdrn_range.");
-    if (!between(int(image.chroma_location), MDRN_CHROMA_UNSPECIFIED, MDRN_CHROMA_BOTTOM))
-        refuse(which, "the chroma location is " + std::to_string(image.chroma_location) +
+    if (!between(raw(image.range), MDRN_RANGE_UNSPECIFIED, MDRN_RANGE_FULL))
+        refuse(which, "the range is " + std::to_string(raw(image.range)) + "; use an mdrn_range.");
+    if (!between(raw(image.chroma_location), MDRN_CHROMA_UNSPECIFIED, MDRN_CHROMA_BOTTOM))
+        refuse(which, "the chroma location is " + std::to_string(raw(image.chroma_location)) +
                           "; use an mdrn_chroma_location.");
     if (image.layout.model != MDRN_COLOR_YUV) return;
     const int matrix = image.matrix;
