@@ -30,17 +30,17 @@ Tensor convolve(const Conv &conv, const Tensor &in, int k) {
     for (int o = 0; o < outputs; ++o)
         for (int y = 0; y < in.h; ++y)
             for (int x = 0; x < in.w; ++x) {
-                float sum = bias_of(conv, o);
+                double sum = bias_of(conv, o);
                 for (int i = 0; i < in.c; ++i)
                     for (int ky = 0; ky < k; ++ky)
                         for (int kx = 0; kx < k; ++kx) {
                             const int iy = y + ky - k / 2;
                             const int ix = x + kx - k / 2;
                             if (inside(iy, in.h) && inside(ix, in.w))
-                                sum += conv.weight[((o * in.c + i) * k + ky) * k + kx] *
+                                sum += double{conv.weight[((o * in.c + i) * k + ky) * k + kx]} *
                                        in.at(i, iy, ix);
                         }
-                out.at(o, y, x) = sum;
+                out.at(o, y, x) = static_cast<float>(sum);
             }
     return out;
 }
@@ -50,18 +50,18 @@ Tensor depthwise(const Conv &conv, const Tensor &in, Padding padding, int stride
     for (int c = 0; c < in.c; ++c)
         for (int y = 0; y < out.h; ++y)
             for (int x = 0; x < out.w; ++x) {
-                float sum = bias_of(conv, c);
+                double sum = bias_of(conv, c);
                 for (int ky = 0; ky < 3; ++ky)
                     for (int kx = 0; kx < 3; ++kx) {
                         const int iy = y * stride + ky - 1;
                         const int ix = x * stride + kx - 1;
                         const float tap = conv.weight[(c * 3 + ky) * 3 + kx];
                         if (padding == Padding::reflect)
-                            sum += tap * in.at(c, reflected(iy, in.h), reflected(ix, in.w));
+                            sum += double{tap} * in.at(c, reflected(iy, in.h), reflected(ix, in.w));
                         else if (inside(iy, in.h) && inside(ix, in.w))
-                            sum += tap * in.at(c, iy, ix);
+                            sum += double{tap} * in.at(c, iy, ix);
                     }
-                out.at(c, y, x) = sum;
+                out.at(c, y, x) = static_cast<float>(sum);
             }
     return out;
 }
@@ -119,12 +119,12 @@ Tensor local_variance(const Tensor &in) {
                 for (int i = 0; i < kSamples; ++i)
                     samples[i] = in.at(c, reflected(3 * y - 1 + i / kWindow, in.h),
                                        reflected(3 * x - 1 + i % kWindow, in.w));
-                float sum = 0;
+                double sum = 0;
                 for (float sample : samples) sum += sample;
-                const float mean = sum / kSamples;
-                float squares = 0;
+                const double mean = sum / kSamples;
+                double squares = 0;
                 for (float sample : samples) squares += (sample - mean) * (sample - mean);
-                out.at(c, y, x) = squares / (kSamples - 1);
+                out.at(c, y, x) = static_cast<float>(squares / (kSamples - 1));
             }
     return out;
 }

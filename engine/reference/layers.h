@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The layers of the network in plain loops.
+// The layers of the network in plain loops: maps of float32, sums in double.
 #pragma once
 
 #include <vector>
