@@ -1,0 +1,645 @@
+/*
+ * This file is part of FFmpeg.
+ *
+ * FFmpeg is free software; you can redistribute it and/or
+ * modify it under the terms of the GNU Lesser General Public
+ * License as published by the Free Software Foundation; either
+ * version 2.1 of the License, or (at your option) any later version.
+ *
+ * FFmpeg is distributed in the hope that it will be useful,
+ * but WITHOUT ANY WARRANTY; without even the implied warranty of
+ * MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the GNU
+ * Lesser General Public License for more details.
+ *
+ * You should have received a copy of the GNU Lesser General Public
+ * License along with FFmpeg; if not, write to the Free Software
+ * Foundation, Inc., 51 Franklin Street, Fifth Floor, Boston, MA 02110-1301 USA
+ */
+
+/**
+ * @file
+ * Enlarge video with the Multi-scale Dynamic Residual Network (MDRN).
+ *
+ * The options and the translation of AVFrame to mdrn_image are here; all else
+ * is libmdrn's.
+ */
+
+#include <limits.h>
+#include <mdrn.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "libavutil/common.h"
+#include "libavutil/cpu.h"
+#include "libavutil/fifo.h"
+#include "libavutil/frame.h"
+#include "libavutil/macros.h"
+#include "libavutil/mem.h"
+#include "libavutil/opt.h"
+#include "libavutil/pixdesc.h"
+#include "libavutil/version.h"
+#include "version.h"
+#include "avfilter.h"
+#include "filters.h"
+#include "formats.h"
+#include "video.h"
+
+#define BEFORE_7_1 (LIBAVFILTER_VERSION_INT < AV_VERSION_INT(10, 4, 100))
+#define BEFORE_8_0 (LIBAVFILTER_VERSION_MAJOR < 11)
+
+#if BEFORE_7_1
+#include "internal.h"
+#endif
+
+#define MAX_ASYNC_DEPTH 64
+
+/** A frame in flight. libmdrn reads and writes the planes of both. */
+typedef struct Job {
+    AVFrame *in;
+    AVFrame *out;
+} Job;
+
+typedef struct MDRNContext {
+    const AVClass *class;
+
+    int scale;
+    char *model;
+    char *device;
+    int gpu;
+    char *precision;
+    int async_depth;
+    int64_t memory;
+
+    mdrn_device mdrn_device;
+    mdrn_precision mdrn_precision;
+
+    mdrn_context *mdrn;
+    AVFifo *jobs;           ///< frames in flight, the oldest first
+    mdrn_layout layout;
+    int warned_interlaced;
+    int said_matrix;
+} MDRNContext;
+
+#define OFFSET(x) offsetof(MDRNContext, x)
+#define FLAGS (AV_OPT_FLAG_VIDEO_PARAM | AV_OPT_FLAG_FILTERING_PARAM)
+
+/* Ranges and names are checked in init(), whose messages list the values. */
+static const AVOption mdrn_options[] = {
+    { "scale",       "times that width and height grow: 2, 3, 4, 0 for the model's own",
+      OFFSET(scale), AV_OPT_TYPE_INT, { .i64 = 0 }, INT_MIN, INT_MAX, FLAGS },
+    { "model",       "network: mdrn, mdrn-s or the path of a safetensors file",
+      OFFSET(model), AV_OPT_TYPE_STRING, { .str = "mdrn" }, 0, 0, FLAGS },
+    { "device",      "where to compute: auto, cpu, cuda",
+      OFFSET(device), AV_OPT_TYPE_STRING, { .str = "auto" }, 0, 0, FLAGS },
+    { "gpu",         "index of the GPU, -1 for the first one",
+      OFFSET(gpu), AV_OPT_TYPE_INT, { .i64 = -1 }, INT_MIN, INT_MAX, FLAGS },
+    { "precision",   "number format: auto, fp32, fp16, bf16",
+      OFFSET(precision), AV_OPT_TYPE_STRING, { .str = "auto" }, 0, 0, FLAGS },
+    { "async_depth", "frames in flight, 0 for 2 with device=cuda and 1 otherwise",
+      OFFSET(async_depth), AV_OPT_TYPE_INT, { .i64 = 0 }, INT_MIN, INT_MAX, FLAGS },
+    { "memory",      "bytes of memory to take at most, 0 for 80% of what is available",
+      OFFSET(memory), AV_OPT_TYPE_INT64, { .i64 = 0 }, INT64_MIN, INT64_MAX, FLAGS },
+    { NULL }
+};
+
+AVFILTER_DEFINE_CLASS(mdrn);
+
+static const enum AVPixelFormat pix_fmts[] = {
+    AV_PIX_FMT_YUV420P,    AV_PIX_FMT_YUV422P,    AV_PIX_FMT_YUV444P,
+    AV_PIX_FMT_YUVJ420P,   AV_PIX_FMT_YUVJ422P,   AV_PIX_FMT_YUVJ444P,
+    AV_PIX_FMT_YUVA420P,   AV_PIX_FMT_YUVA422P,   AV_PIX_FMT_YUVA444P,
+    AV_PIX_FMT_YUV420P9,   AV_PIX_FMT_YUV422P9,   AV_PIX_FMT_YUV444P9,
+    AV_PIX_FMT_YUV420P10,  AV_PIX_FMT_YUV422P10,  AV_PIX_FMT_YUV444P10,
+    AV_PIX_FMT_YUV420P12,  AV_PIX_FMT_YUV422P12,  AV_PIX_FMT_YUV444P12,
+    AV_PIX_FMT_YUV420P14,  AV_PIX_FMT_YUV422P14,  AV_PIX_FMT_YUV444P14,
+    AV_PIX_FMT_YUV420P16,  AV_PIX_FMT_YUV422P16,  AV_PIX_FMT_YUV444P16,
+    AV_PIX_FMT_YUVA420P9,  AV_PIX_FMT_YUVA422P9,  AV_PIX_FMT_YUVA444P9,
+    AV_PIX_FMT_YUVA420P10, AV_PIX_FMT_YUVA422P10, AV_PIX_FMT_YUVA444P10,
+    AV_PIX_FMT_YUVA422P12, AV_PIX_FMT_YUVA444P12,
+    AV_PIX_FMT_YUVA420P16, AV_PIX_FMT_YUVA422P16, AV_PIX_FMT_YUVA444P16,
+    AV_PIX_FMT_NV12, AV_PIX_FMT_P010, AV_PIX_FMT_P016,
+#ifdef AV_PIX_FMT_P012
+    AV_PIX_FMT_P012,
+#endif
+    AV_PIX_FMT_RGB24, AV_PIX_FMT_BGR24,
+    AV_PIX_FMT_ARGB, AV_PIX_FMT_RGBA, AV_PIX_FMT_ABGR, AV_PIX_FMT_BGRA,
+    AV_PIX_FMT_RGB48, AV_PIX_FMT_BGR48, AV_PIX_FMT_RGBA64, AV_PIX_FMT_BGRA64,
+    AV_PIX_FMT_GBRP, AV_PIX_FMT_GBRP9, AV_PIX_FMT_GBRP10,
+    AV_PIX_FMT_GBRP12, AV_PIX_FMT_GBRP14, AV_PIX_FMT_GBRP16,
+    AV_PIX_FMT_GBRAP, AV_PIX_FMT_GBRAP10, AV_PIX_FMT_GBRAP12,
+#ifdef AV_PIX_FMT_GBRAP14
+    AV_PIX_FMT_GBRAP14,
+#endif
+    AV_PIX_FMT_GBRAP16,
+    AV_PIX_FMT_GBRPF32, AV_PIX_FMT_GBRAPF32,
+    AV_PIX_FMT_GRAY8, AV_PIX_FMT_GRAY9, AV_PIX_FMT_GRAY10,
+    AV_PIX_FMT_GRAY12, AV_PIX_FMT_GRAY14, AV_PIX_FMT_GRAY16,
+    AV_PIX_FMT_GRAYF32,
+    AV_PIX_FMT_YA8, AV_PIX_FMT_YA16,
+    AV_PIX_FMT_NONE
+};
+
+/** Log what libmdrn says of its last failure and translate the code. */
+static int mdrn_failed(AVFilterContext *ctx, int error)
+{
+    av_log(ctx, AV_LOG_ERROR, "%s\n", mdrn_last_error());
+
+    switch (error) {
+    case MDRN_ERROR_INVALID_ARGUMENT:
+    case MDRN_ERROR_MODEL:
+        return AVERROR(EINVAL);
+    case MDRN_ERROR_OUT_OF_MEMORY:
+        return AVERROR(ENOMEM);
+    case MDRN_ERROR_UNSUPPORTED:
+        return AVERROR(ENOSYS);
+    default:
+        return AVERROR_EXTERNAL;
+    }
+}
+
+static void log_callback(void *opaque, mdrn_log_level level, const char *message)
+{
+    static const int levels[] = {
+        [MDRN_LOG_ERROR]   = AV_LOG_ERROR,
+        [MDRN_LOG_WARNING] = AV_LOG_WARNING,
+        [MDRN_LOG_INFO]    = AV_LOG_INFO,
+        [MDRN_LOG_VERBOSE] = AV_LOG_VERBOSE,
+    };
+
+    av_log(opaque, level < FF_ARRAY_ELEMS(levels) ? levels[level] : AV_LOG_DEBUG,
+           "%s\n", message);
+}
+
+/** @return index of value in the NULL-terminated names, or an error */
+static int find_name(AVFilterContext *ctx, const char *option,
+                     const char *value, const char *const *names)
+{
+    for (int i = 0; names[i]; i++)
+        if (value && !strcmp(value, names[i]))
+            return i;
+
+    av_log(ctx, AV_LOG_ERROR, "%s=%s is not known; valid values are ",
+           option, value ? value : "");
+    for (int i = 0; names[i]; i++)
+        av_log(ctx, AV_LOG_ERROR, "%s%s", i ? ", " : "", names[i]);
+    av_log(ctx, AV_LOG_ERROR, "\n");
+    return AVERROR(EINVAL);
+}
+
+static av_cold int init(AVFilterContext *ctx)
+{
+    static const char *const devices[] = { "auto", "cpu", "cuda", NULL };
+    static const mdrn_device device_values[] = {
+        MDRN_DEVICE_AUTO, MDRN_DEVICE_CPU, MDRN_DEVICE_CUDA,
+    };
+    static const char *const precisions[] = {
+        "auto", "fp32", "fp16", "bf16", NULL
+    };
+    static const mdrn_precision precision_values[] = {
+        MDRN_PRECISION_AUTO, MDRN_PRECISION_FP32,
+        MDRN_PRECISION_FP16, MDRN_PRECISION_BF16,
+    };
+    MDRNContext *s = ctx->priv;
+    int ret;
+
+    if (s->scale && (s->scale < 2 || s->scale > 4)) {
+        av_log(ctx, AV_LOG_ERROR, "scale=%d is not possible; valid values are "
+               "2, 3, 4, and 0 for the model's own\n", s->scale);
+        return AVERROR(EINVAL);
+    }
+    if (!s->model || !*s->model) {
+        av_log(ctx, AV_LOG_ERROR, "model is empty; valid values are mdrn, "
+               "mdrn-s and the path of a safetensors file\n");
+        return AVERROR(EINVAL);
+    }
+    if (s->gpu < -1) {
+        av_log(ctx, AV_LOG_ERROR, "gpu=%d is not possible; valid values are "
+               "0 and up, and -1 for the first GPU\n", s->gpu);
+        return AVERROR(EINVAL);
+    }
+    if (s->async_depth < 0 || s->async_depth > MAX_ASYNC_DEPTH) {
+        av_log(ctx, AV_LOG_ERROR, "async_depth=%d is not possible; valid "
+               "values are 1 to %d, and 0 for 2 with device=cuda and 1 "
+               "otherwise\n", s->async_depth, MAX_ASYNC_DEPTH);
+        return AVERROR(EINVAL);
+    }
+    if (s->memory < 0) {
+        av_log(ctx, AV_LOG_ERROR, "memory=%"PRId64" is not possible; valid "
+               "values are a number of bytes such as 2Gi, and 0 for 80%% of "
+               "what is available\n", s->memory);
+        return AVERROR(EINVAL);
+    }
+
+    ret = find_name(ctx, "device", s->device, devices);
+    if (ret < 0)
+        return ret;
+    s->mdrn_device = device_values[ret];
+
+    ret = find_name(ctx, "precision", s->precision, precisions);
+    if (ret < 0)
+        return ret;
+    s->mdrn_precision = precision_values[ret];
+
+    if (!s->async_depth)
+        s->async_depth = s->mdrn_device == MDRN_DEVICE_CUDA ? 2 : 1;
+    return 0;
+}
+
+static void close_mdrn(MDRNContext *s)
+{
+    Job job;
+
+    mdrn_close(&s->mdrn); // waits: from here on no plane is in use
+    while (s->jobs && av_fifo_read(s->jobs, &job, 1) >= 0) {
+        av_frame_free(&job.in);
+        av_frame_free(&job.out);
+    }
+    av_fifo_freep2(&s->jobs);
+}
+
+static av_cold void uninit(AVFilterContext *ctx)
+{
+    close_mdrn(ctx->priv);
+}
+
+static int is_full_range_format(int format)
+{
+    return format == AV_PIX_FMT_YUVJ420P || format == AV_PIX_FMT_YUVJ422P ||
+           format == AV_PIX_FMT_YUVJ444P;
+}
+
+/** The descriptor's words: that of libmdrn was made to match. */
+static mdrn_layout layout_of(const AVPixFmtDescriptor *desc)
+{
+    mdrn_layout layout = {
+        .model         = desc->flags & AV_PIX_FMT_FLAG_RGB ? MDRN_COLOR_RGB :
+                         desc->nb_components > 2 ? MDRN_COLOR_YUV
+                                                 : MDRN_COLOR_GRAY,
+        .components    = desc->nb_components,
+        .log2_chroma_w = desc->log2_chroma_w,
+        .log2_chroma_h = desc->log2_chroma_h,
+        .big_endian    = !!(desc->flags & AV_PIX_FMT_FLAG_BE),
+        .is_float      = !!(desc->flags & AV_PIX_FMT_FLAG_FLOAT),
+    };
+
+    for (int i = 0; i < desc->nb_components; i++)
+        layout.component[i] = (mdrn_component) {
+            .plane  = desc->comp[i].plane,
+            .step   = desc->comp[i].step,
+            .offset = desc->comp[i].offset,
+            .shift  = desc->comp[i].shift,
+            .depth  = desc->comp[i].depth,
+        };
+    return layout;
+}
+
+/** The matrix of an untagged YUV picture. */
+static enum AVColorSpace assumed_colorspace(int width, int height)
+{
+    return width > 1279 || height > 576 ? AVCOL_SPC_BT709 : AVCOL_SPC_SMPTE170M;
+}
+
+static mdrn_image image_of(const MDRNContext *s, const AVFrame *frame)
+{
+    mdrn_image image = {
+        .size            = sizeof(image),
+        .memory          = MDRN_MEMORY_HOST,
+        .width           = frame->width,
+        .height          = frame->height,
+        .layout          = s->layout,
+        .matrix          = frame->colorspace,
+        .range           = is_full_range_format(frame->format) ||
+                           frame->color_range == AVCOL_RANGE_JPEG ?
+                               MDRN_RANGE_FULL :
+                           frame->color_range == AVCOL_RANGE_MPEG ?
+                               MDRN_RANGE_LIMITED : MDRN_RANGE_UNSPECIFIED,
+        .chroma_location = (mdrn_chroma_location)frame->chroma_location,
+    };
+
+    for (int i = 0; i < 4; i++) {
+        image.data[i]   = frame->data[i];
+        image.stride[i] = frame->linesize[i];
+    }
+    return image;
+}
+
+/**
+ * @return threads for libmdrn, 0 = as many as it likes. That is also meant by
+ * the number that libavfilter finds where no one asked for one: a thread more
+ * than there are processors, up to 16, would only make the others wait.
+ */
+static int nb_threads(AVFilterContext *ctx)
+{
+    int cpus    = av_cpu_count();
+    int threads = ff_filter_get_nb_threads(ctx);
+
+    if (!ctx->nb_threads && cpus > 1 && threads == FFMIN(cpus + 1, 16))
+        return 0;
+    return threads;
+}
+
+static int config_output(AVFilterLink *outlink)
+{
+    AVFilterContext *ctx = outlink->src;
+    AVFilterLink *inlink = ctx->inputs[0];
+    MDRNContext *s       = ctx->priv;
+    mdrn_settings settings;
+    int scale, ret;
+
+    close_mdrn(s);
+    s->layout = layout_of(av_pix_fmt_desc_get(inlink->format));
+
+    s->jobs = av_fifo_alloc2(s->async_depth, sizeof(Job), 0);
+    if (!s->jobs)
+        return AVERROR(ENOMEM);
+
+    mdrn_settings_default(&settings, sizeof(settings));
+    settings.model       = s->model;
+    settings.scale       = s->scale;
+    settings.device      = s->mdrn_device;
+    settings.gpu         = s->gpu;
+    settings.precision   = s->mdrn_precision;
+    settings.threads     = nb_threads(ctx);
+    settings.async_depth = s->async_depth;
+    settings.memory      = s->memory;
+    settings.log         = log_callback;
+    settings.log_opaque  = ctx;
+
+    ret = mdrn_open(&s->mdrn, &settings);
+    if (ret < 0)
+        return mdrn_failed(ctx, ret);
+
+    scale = mdrn_scale(s->mdrn);
+    if (scale < 1 || inlink->w > INT_MAX / scale || inlink->h > INT_MAX / scale) {
+        av_log(ctx, AV_LOG_ERROR, "%dx%d pictures are too large to be enlarged "
+               "%d times\n", inlink->w, inlink->h, scale);
+        return AVERROR(EINVAL);
+    }
+
+    ret = mdrn_prepare(s->mdrn, inlink->w, inlink->h);
+    if (ret < 0)
+        return mdrn_failed(ctx, ret);
+
+    outlink->w = inlink->w * scale;
+    outlink->h = inlink->h * scale;
+    outlink->sample_aspect_ratio = inlink->sample_aspect_ratio;
+#if !BEFORE_7_1
+    if (s->layout.model == MDRN_COLOR_YUV &&
+        inlink->colorspace == AVCOL_SPC_UNSPECIFIED)
+        outlink->colorspace = assumed_colorspace(inlink->w, inlink->h);
+#endif
+    return 0;
+}
+
+static void remove_size_dependent_side_data(AVFrame *frame)
+{
+#if BEFORE_8_0
+    static const enum AVFrameSideDataType types[] = {
+        AV_FRAME_DATA_PANSCAN,
+        AV_FRAME_DATA_MOTION_VECTORS,
+        AV_FRAME_DATA_REGIONS_OF_INTEREST,
+        AV_FRAME_DATA_DETECTION_BBOXES,
+        AV_FRAME_DATA_SPHERICAL,
+#if !BEFORE_7_1
+        AV_FRAME_DATA_LCEVC,
+        AV_FRAME_DATA_VIDEO_HINT,
+#endif
+    };
+
+    for (int i = 0; i < FF_ARRAY_ELEMS(types); i++)
+        av_frame_remove_side_data(frame, types[i]);
+#else
+    av_frame_side_data_remove_by_props(&frame->side_data, &frame->nb_side_data,
+                                       AV_SIDE_DATA_PROP_SIZE_DEPENDENT);
+#endif
+}
+
+static int is_interlaced(const AVFrame *frame)
+{
+#ifdef AV_FRAME_FLAG_INTERLACED
+    return !!(frame->flags & AV_FRAME_FLAG_INTERLACED);
+#else
+    return frame->interlaced_frame;
+#endif
+}
+
+/** Check what no one but the input knows, and say once what was made of it. */
+static int check_input(AVFilterContext *ctx, const AVFrame *in)
+{
+    const AVFilterLink *inlink = ctx->inputs[0];
+    MDRNContext *s = ctx->priv;
+
+    if (in->width != inlink->w || in->height != inlink->h ||
+        in->format != inlink->format) {
+        av_log(ctx, AV_LOG_ERROR, "The frame is %dx%d %s, but the filter was "
+               "configured for %dx%d %s\n", in->width, in->height,
+               av_x_if_null(av_get_pix_fmt_name(in->format), "unknown"),
+               inlink->w, inlink->h, av_get_pix_fmt_name(inlink->format));
+        return AVERROR(EINVAL);
+    }
+    if (!s->warned_interlaced && is_interlaced(in)) {
+        s->warned_interlaced = 1;
+        av_log(ctx, AV_LOG_WARNING, "The video is interlaced; deinterlace it "
+               "first, with bwdif for example\n");
+    }
+    return 0;
+}
+
+/** Give the output the input's properties, as far as the new size lets them. */
+static int copy_props(AVFilterContext *ctx, AVFrame *out, const AVFrame *in)
+{
+    MDRNContext *s = ctx->priv;
+    int scale      = mdrn_scale(s->mdrn);
+    int ret        = av_frame_copy_props(out, in);
+
+    if (ret < 0)
+        return ret;
+
+    out->crop_left   = in->crop_left   * scale;
+    out->crop_right  = in->crop_right  * scale;
+    out->crop_top    = in->crop_top    * scale;
+    out->crop_bottom = in->crop_bottom * scale;
+    remove_size_dependent_side_data(out);
+
+    /* From the larger size, others would guess another matrix. */
+    if (s->layout.model == MDRN_COLOR_YUV &&
+        in->colorspace == AVCOL_SPC_UNSPECIFIED) {
+        out->colorspace = assumed_colorspace(in->width, in->height);
+        if (!s->said_matrix) {
+            s->said_matrix = 1;
+            av_log(ctx, AV_LOG_INFO, "The video does not say its matrix; for "
+                   "its size, %s is assumed\n",
+                   av_color_space_name(out->colorspace));
+        }
+    }
+    return 0;
+}
+
+/** Takes in, whatever it returns. */
+static int send_frame(AVFilterContext *ctx, AVFrame *in)
+{
+    AVFilterLink *outlink = ctx->outputs[0];
+    MDRNContext *s        = ctx->priv;
+    mdrn_image small, large;
+    Job job = { .in = in };
+    int ret;
+
+    ret = check_input(ctx, in);
+    if (ret < 0)
+        goto fail;
+
+    job.out = ff_get_video_buffer(outlink, outlink->w, outlink->h);
+    if (!job.out) {
+        ret = AVERROR(ENOMEM);
+        goto fail;
+    }
+    ret = copy_props(ctx, job.out, in);
+    if (ret < 0)
+        goto fail;
+
+    small        = image_of(s, in);
+    large        = image_of(s, job.out);
+    large.matrix = small.matrix;
+
+    ret = av_fifo_write(s->jobs, &job, 1);
+    if (ret < 0)
+        goto fail;
+    ret = mdrn_send(s->mdrn, &small, &large, NULL);
+    if (ret < 0) {
+        ret = mdrn_failed(ctx, ret);
+        goto fail_in_queue;
+    }
+    return 0;
+
+fail_in_queue:
+    /* It is the youngest, and no frame can follow it. */
+    mdrn_flush(s->mdrn);
+    while (av_fifo_read(s->jobs, &job, 1) >= 0) {
+        av_frame_free(&job.in);
+        av_frame_free(&job.out);
+    }
+    return ret;
+
+fail:
+    av_frame_free(&job.in);
+    av_frame_free(&job.out);
+    return ret;
+}
+
+/** @return 1 if a frame went out, 0 if none is ready, or an error */
+static int receive_frame(AVFilterContext *ctx)
+{
+    MDRNContext *s = ctx->priv;
+    Job job;
+    int ret, error;
+
+    ret = mdrn_receive(s->mdrn, NULL);
+    if (ret == MDRN_AGAIN || ret == MDRN_EOF)
+        return 0;
+    error = ret < 0 ? mdrn_failed(ctx, ret) : 0;
+
+    ret = av_fifo_read(s->jobs, &job, 1);
+    if (ret < 0)
+        return error < 0 ? error : AVERROR_BUG;
+
+    av_frame_free(&job.in);
+    if (error < 0) {
+        av_frame_free(&job.out);
+        return error;
+    }
+    ret = ff_filter_frame(ctx->outputs[0], job.out);
+    return ret < 0 ? ret : 1;
+}
+
+static int drain(AVFilterContext *ctx)
+{
+    MDRNContext *s = ctx->priv;
+    int ret;
+
+    ret = mdrn_send(s->mdrn, NULL, NULL, NULL);
+    if (ret < 0 && ret != MDRN_EOF)
+        return mdrn_failed(ctx, ret);
+    do {
+        ret = receive_frame(ctx);
+    } while (ret > 0);
+    return ret;
+}
+
+static int activate(AVFilterContext *ctx)
+{
+    AVFilterLink *inlink  = ctx->inputs[0];
+    AVFilterLink *outlink = ctx->outputs[0];
+    AVFrame *in;
+    int64_t pts;
+    int ret, status;
+
+    FF_FILTER_FORWARD_STATUS_BACK(outlink, inlink);
+
+    ret = ff_inlink_consume_frame(inlink, &in);
+    if (ret < 0)
+        return ret;
+    if (ret > 0) {
+        ret = send_frame(ctx, in);
+        if (ret < 0)
+            return ret;
+        ret = receive_frame(ctx);
+        if (ret < 0)
+            return ret;
+        if (ret > 0) {
+            if (ff_inlink_queued_frames(inlink))
+                ff_filter_set_ready(ctx, 100);
+            return 0;
+        }
+    }
+
+    if (ff_inlink_acknowledge_status(inlink, &status, &pts)) {
+        ret = drain(ctx);
+        if (ret < 0)
+            return ret;
+        ff_outlink_set_status(outlink, status, pts);
+        return 0;
+    }
+
+    FF_FILTER_FORWARD_WANTED(outlink, inlink);
+    return ret > 0 ? 0 : FFERROR_NOT_READY;
+}
+
+static const AVFilterPad mdrn_inputs[] = {
+    {
+        .name = "default",
+        .type = AVMEDIA_TYPE_VIDEO,
+    },
+};
+
+static const AVFilterPad mdrn_outputs[] = {
+    {
+        .name         = "default",
+        .type         = AVMEDIA_TYPE_VIDEO,
+        .config_props = config_output,
+    },
+};
+
+#define DESCRIPTION NULL_IF_CONFIG_SMALL( \
+    "Enlarge video with the Multi-scale Dynamic Residual Network.")
+
+#if BEFORE_8_0
+const AVFilter ff_vf_mdrn = {
+    .name          = "mdrn",
+    .description   = DESCRIPTION,
+    .priv_class    = &mdrn_class,
+    .flags         = AVFILTER_FLAG_SLICE_THREADS,
+#else
+const FFFilter ff_vf_mdrn = {
+    .p.name        = "mdrn",
+    .p.description = DESCRIPTION,
+    .p.priv_class  = &mdrn_class,
+    .p.flags       = AVFILTER_FLAG_SLICE_THREADS,
+#endif
+    .priv_size     = sizeof(MDRNContext),
+    .init          = init,
+    .uninit        = uninit,
+    .activate      = activate,
+    FILTER_INPUTS(mdrn_inputs),
+    FILTER_OUTPUTS(mdrn_outputs),
+    FILTER_PIXFMTS_ARRAY(pix_fmts),
+};
