@@ -85,20 +85,31 @@ typedef struct MDRNContext {
 
 /* Ranges and names are checked in init(), whose messages list the values. */
 static const AVOption mdrn_options[] = {
-    { "scale",       "times that width and height grow: 2, 3, 4, 0 for the model's own",
-      OFFSET(scale), AV_OPT_TYPE_INT, { .i64 = 0 }, INT_MIN, INT_MAX, FLAGS },
-    { "model",       "network: mdrn, mdrn-s or the path of a safetensors file",
+    { "scale",
+      "times that width and height grow: 2, 3, 4, 0 for the model's own",
+      OFFSET(scale), AV_OPT_TYPE_INT, { .i64 = 0 },
+      INT_MIN, INT_MAX, FLAGS },
+    { "model",
+      "network: mdrn, mdrn-s or the path of a safetensors file",
       OFFSET(model), AV_OPT_TYPE_STRING, { .str = "mdrn" }, 0, 0, FLAGS },
-    { "device",      "where to compute: auto, cpu, cuda",
+    { "device",
+      "where to compute: auto, cpu, cuda",
       OFFSET(device), AV_OPT_TYPE_STRING, { .str = "auto" }, 0, 0, FLAGS },
-    { "gpu",         "index of the GPU, -1 for the first one",
-      OFFSET(gpu), AV_OPT_TYPE_INT, { .i64 = -1 }, INT_MIN, INT_MAX, FLAGS },
-    { "precision",   "number format: auto, fp32, fp16, bf16",
+    { "gpu",
+      "index of the GPU, -1 for the first one",
+      OFFSET(gpu), AV_OPT_TYPE_INT, { .i64 = -1 },
+      INT_MIN, INT_MAX, FLAGS },
+    { "precision",
+      "number format: auto, fp32, fp16, bf16",
       OFFSET(precision), AV_OPT_TYPE_STRING, { .str = "auto" }, 0, 0, FLAGS },
-    { "async_depth", "frames in flight, 0 for 2 with device=cuda and 1 otherwise",
-      OFFSET(async_depth), AV_OPT_TYPE_INT, { .i64 = 0 }, INT_MIN, INT_MAX, FLAGS },
-    { "memory",      "bytes of memory to take at most, 0 for 80% of what is available",
-      OFFSET(memory), AV_OPT_TYPE_INT64, { .i64 = 0 }, INT64_MIN, INT64_MAX, FLAGS },
+    { "async_depth",
+      "frames in flight, 0 for 2 with device=cuda and 1 otherwise",
+      OFFSET(async_depth), AV_OPT_TYPE_INT, { .i64 = 0 },
+      INT_MIN, INT_MAX, FLAGS },
+    { "memory",
+      "bytes of memory to take at most, 0 for 80% of what is available",
+      OFFSET(memory), AV_OPT_TYPE_INT64, { .i64 = 0 },
+      INT64_MIN, INT64_MAX, FLAGS },
     { NULL }
 };
 
@@ -157,7 +168,8 @@ static int mdrn_failed(AVFilterContext *ctx, int error)
     }
 }
 
-static void log_callback(void *opaque, mdrn_log_level level, const char *message)
+static void log_callback(void *opaque, mdrn_log_level level,
+                         const char *message)
 {
     static const int levels[] = {
         [MDRN_LOG_ERROR]   = AV_LOG_ERROR,
@@ -166,7 +178,8 @@ static void log_callback(void *opaque, mdrn_log_level level, const char *message
         [MDRN_LOG_VERBOSE] = AV_LOG_VERBOSE,
     };
 
-    av_log(opaque, level < FF_ARRAY_ELEMS(levels) ? levels[level] : AV_LOG_DEBUG,
+    av_log(opaque,
+           level < FF_ARRAY_ELEMS(levels) ? levels[level] : AV_LOG_DEBUG,
            "%s\n", message);
 }
 
@@ -370,7 +383,8 @@ static int config_output(AVFilterLink *outlink)
         return mdrn_failed(ctx, ret);
 
     scale = mdrn_scale(s->mdrn);
-    if (scale < 1 || inlink->w > INT_MAX / scale || inlink->h > INT_MAX / scale) {
+    if (scale < 1 ||
+        inlink->w > INT_MAX / scale || inlink->h > INT_MAX / scale) {
         av_log(ctx, AV_LOG_ERROR, "%dx%d pictures are too large to be enlarged "
                "%d times\n", inlink->w, inlink->h, scale);
         return AVERROR(EINVAL);
@@ -427,13 +441,14 @@ static int is_interlaced(const AVFrame *frame)
 static int check_input(AVFilterContext *ctx, const AVFrame *in)
 {
     const AVFilterLink *inlink = ctx->inputs[0];
-    MDRNContext *s = ctx->priv;
+    const char *name = av_get_pix_fmt_name(in->format);
+    MDRNContext *s   = ctx->priv;
 
     if (in->width != inlink->w || in->height != inlink->h ||
         in->format != inlink->format) {
         av_log(ctx, AV_LOG_ERROR, "The frame is %dx%d %s, but the filter was "
                "configured for %dx%d %s\n", in->width, in->height,
-               av_x_if_null(av_get_pix_fmt_name(in->format), "unknown"),
+               name ? name : "of an unknown format",
                inlink->w, inlink->h, av_get_pix_fmt_name(inlink->format));
         return AVERROR(EINVAL);
     }
