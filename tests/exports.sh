@@ -8,7 +8,7 @@ diff <(echo "$declared") <(echo "$exported") || {
     echo "the library exports other names than mdrn.h declares (< declared, > exported)"
     exit 1
 }
-objdump -p "$1" | grep -q 'SONAME *libmdrn.so.0$' || {
+objdump -p "$1" | grep 'SONAME *libmdrn.so.0$' >/dev/null || {
     echo "the SONAME is not libmdrn.so.0"
     exit 1
 }

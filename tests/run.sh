@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Installs, builds and tests everything that this machine can; the last line is
+# "N passed, N failed, N skipped", and the exit status follows it.
+#
+# run.sh [--all] [--fuzz SECONDS]
+#
+#   --all   also FFmpeg 7.1, 8.1 and 9.0, though each takes minutes to build;
+#           without it, only those that have been built before, and the system's
+#   --fuzz  seconds for each fuzzer, 60 unless given
+#
+# MDRN_REFERENCE_DIR is a folder with published weights and goldens; the tests
+# that need it are skipped without.
+set -euo pipefail
+export LC_ALL=C
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+all=0 fuzz=60
+while (($#)); do
+    case $1 in
+    --all) all=1 ;;
+    --fuzz) fuzz=${2:?--fuzz needs seconds}; shift ;;
+    *) sed -n '3,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    esac
+    shift
+done
+export MDRN_REFERENCE_DIR=${MDRN_REFERENCE_DIR-}
+cache=${MDRN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mdrn}
+logs=$root/build/test-logs
+mkdir -p "$logs"
+passed=0 failed=0 skipped=0
+
+tier() { started=$SECONDS; printf '== %s\n' "$1"; }
+count() { # passed failed skipped
+    passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+    printf '   %d passed, %d failed, %d skipped, %d s\n' "$1" "$2" "$3" $((SECONDS - started))
+}
+fail() { printf 'not ok - %s\n' "$1"; count 0 1 0; }
+skip() { printf 'skip - %s\n' "$1"; count 0 0 1; }
+quietly() { # log, command...: shows the end of the log where the command fails
+    "${@:2}" >"$logs/$1" 2>&1 || { tail -n 40 "$logs/$1"; return 1; }
+}
+
+build() { # preset
+    quietly "build-$1.log" cmake --preset "$1" "-DMDRN_REFERENCE_DIR=$MDRN_REFERENCE_DIR" &&
+        quietly "build-$1.log" cmake --build --preset "$1"
+}
+
+run_ctest() { # preset [ctest options]
+    local log=$logs/ctest-$1.log junit=$logs/ctest-$1.xml status=0
+    rm -f "$junit"
+    ctest --test-dir "build/$1" -j"$(nproc)" --output-on-failure --output-junit "$junit" \
+        "${@:2}" >"$log" 2>&1 || status=$?
+    grep -E 'Skipped|\*\*\*|^ERROR|^SUMMARY|runtime error' "$log" | head -n 60 || :
+    ((!status)) || grep -vE '^ *[0-9]+/[0-9]+ Test .*Passed|^ *Start ' "$log" | tail -n 60
+    local tests failures disabled skips
+    read -r tests failures disabled skips < <(sed -n '/<testsuite /,/>/p' "$junit" 2>/dev/null |
+        tr -s '[:space:]' ' ' | sed -E 's/.* tests="([0-9]+)".* failures="([0-9]+)".* disabled="([0-9]+)".* skipped="([0-9]+)".*/\1 \2 \3 \4\n/') || :
+    if [[ ! ${tests-} =~ ^[1-9][0-9]*$ ]]; then
+        fail "$1: no test was run; $log"
+        return
+    fi
+    ((!status || failures)) || failures=1
+    count $((tests - failures - disabled - skips)) "$failures" $((disabled + skips))
+}
+
+# --- what is always run -----------------------------------------------------
+
+tier 'install what is missing'
+scripts/install.sh --tests
+printf '   %d s\n' $((SECONDS - started))
+
+tier 'unit tests'
+if build release; then run_ctest release; else fail 'the release build'; fi
+
+test_filter() { # version
+    local log=$logs/filter-${1#--}.log ffmpeg status=0 ok bad gone
+    tier "filter, FFmpeg ${1#--}"
+    if ! ffmpeg=$(patches/build-ffmpeg.sh "$1" | tail -n 1); then
+        fail "FFmpeg ${1#--} could not be built"
+        return
+    fi
+    tests/filter_test.sh "$ffmpeg" >"$log" 2>&1 || status=$?
+    grep -vE '^ok - ' "$log" || :
+    ok=$(grep -c '^ok - ' "$log" || :) bad=$(grep -c '^not ok - ' "$log" || :)
+    gone=$(grep -c '^skip - ' "$log" || :)
+    ((!status || bad)) || bad=1 # it ended before its time
+    ((ok + bad + gone)) || bad=1
+    count "$ok" "$bad" "$gone"
+}
+if [[ -x patches/build-ffmpeg.sh && -x tests/filter_test.sh ]]; then
+    test_filter --system
+    for version in 7.1 8.1 9.0; do
+        if ((all)) || compgen -G "$cache/ffmpeg-$version*/ffmpeg" >/dev/null; then
+            test_filter "$version"
+        else
+            tier "filter, FFmpeg $version"
+            skip "FFmpeg $version has not been built here (--all builds it)"
+        fi
+    done
+fi
+
+# --- sanitizers -------------------------------------------------------------
+
+for sanitizer in asan ubsan tsan; do
+    tier "$sanitizer"
+    chosen=()
+    [[ $sanitizer != tsan ]] || chosen=(-R '[Tt]hread|[Aa]pi|Context|Cpu|CPU')
+    if build "$sanitizer"; then
+        run_ctest "$sanitizer" -E '^exports$' --timeout 900 ${chosen[@]+"${chosen[@]}"}
+    else
+        fail "the $sanitizer build"
+    fi
+done
+
+tier "fuzzing, $fuzz s each"
+if ! command -v clang++ >/dev/null; then
+    skip 'no clang here (Debian: clang, libclang-rt-14-dev)'
+elif ! echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char *, unsigned long) { return 0; }' |
+    clang++ -x c++ -fsanitize=fuzzer,address -o /dev/null - 2>/dev/null; then
+    skip 'this clang has no libFuzzer (Debian: libclang-rt-14-dev)'
+elif ! build fuzz; then
+    fail 'the fuzz build'
+else
+    ok=0 bad=0
+    for fuzzer in build/fuzz/bin/*_fuzzer; do
+        name=$(basename "$fuzzer" _fuzzer)
+        mkdir -p "build/fuzz/corpus/$name"
+        if (cd build/fuzz && quietly "fuzz-$name.log" "$root/$fuzzer" -max_total_time="$fuzz" -timeout=25 \
+            -rss_limit_mb=3000 "corpus/$name" "$root/tests/fuzz/corpus/$name"); then
+            ok=$((ok + 1))
+        else
+            bad=$((bad + 1))
+        fi
+    done
+    count "$ok" "$bad" 0
+fi
+
+printf '\n%d s in all\n%d passed, %d failed, %d skipped\n' "$SECONDS" "$passed" "$failed" "$skipped"
+((!failed))
