@@ -44,7 +44,8 @@ HWY_INLINE V gelu(V x) {
 
 HWY_INLINE V sigmoid(V x) {
     const V one = hn::Set(d, 1.0F);
-    return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(x))));
+    const V largest = hn::Set(d, 88.0F);  // Exp overflows into anything beyond
+    return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Min(hn::Neg(x), largest))));
 }
 
 template <Epilogue E>
