@@ -123,7 +123,7 @@ export LC_ALL=C # EPOCHREALTIME with a point
 one=$(timed 1)
 if ((count > 2)); then
     three=$(timed 3)
-    frame=$(awk -v a="$one" -v b="$three" 'BEGIN {f = (b - a) / 2; print f > 0 ? f : a}')
+    frame=$(awk -v a="$one" -v b="$three" 'BEGIN {f = (b - a) / 2; print (f > 0 ? f : a)}')
 else
     frame=$one
 fi
