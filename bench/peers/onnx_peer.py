@@ -89,15 +89,13 @@ class Graph:
         """Unbiased, of 7x7 windows, stride 3; two passes, the windows as channels."""
         channels = self.weights["B1.esa.body.0.conv1.weight"].shape[0]
         size = 49
-        pick = np.zeros((channels * size, 1, 7, 7), np.float32)
-        for k in range(channels * size):
-            pick[k, 0, k % size // 7, k % 7] = 1  # k % 49 % 7 == k % 7, as 7 divides 49
+        pick = np.tile(np.eye(size, dtype=np.float32).reshape(size, 1, 7, 7), (channels, 1, 1, 1))
         taps = self.op("Conv", self.reflect(x), self.constant(pick), strides=[3, 3], group=channels)
         taps = self.op("Reshape", taps, self.constant([channels, size, -1], np.int64))
         mean = self.op("ReduceMean", taps, self.constant([1], np.int64))
         offset = self.op("Sub", taps, mean)
         total = self.op("ReduceSum", self.op("Mul", offset, offset), self.constant([1], np.int64))
-        return self.op("Div", total, self.constant(size - 1)), channels
+        return self.op("Div", total, self.constant(size - 1))
 
     def mdsa(self, name, x):
         c = self.conv(name + ".conv1", x)
@@ -108,7 +106,7 @@ class Graph:
             pooled = self.op("MaxPool", self.bsconv(f"{name}.conv2_{i}", c, stride=2),
                              kernel_shape=[kernel] * 2, strides=[3, 3], pads=[pad] * 4)
             if i == 2:
-                variance, _ = self.local_variance(self.bsconv(name + ".conv2_3", c, stride=2))
+                variance = self.local_variance(self.bsconv(name + ".conv2_3", c, stride=2))
                 pooled = self.op("Add", pooled, self.op("Reshape", variance, self.op("Shape", pooled)))
             v = self.bsconv(f"{name}.conv3_{i}", self.gelu(self.bsconv(f"{name}.conv_max_{i}", pooled)))
             v = self.op("Resize", v, "", "", sizes, mode="linear",
@@ -159,8 +157,15 @@ class Graph:
         return model
 
 
-def session(weights, width, height, threads):
+# Which is faster depends on the machine: the one blocks channels and reorders
+# maps around what cannot take the blocks, the other leaves maps as they are.
+LEVELS = (onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+          onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED)
+
+
+def session(weights, width, height, threads, level):
     options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     model = Graph(weights, width, height).model()
@@ -171,9 +176,18 @@ def session(weights, width, height, threads):
 def check(weights, golden, threads):
     tensors = read_safetensors(golden)
     image, wanted = tensors["input"], tensors["output"]
-    peer = session(weights, image.shape[2], image.shape[1], threads)
-    (output,) = peer.run(None, {"input": image[None]})
-    return float(np.abs(output[0] - wanted).max())
+    worst = 0.0
+    for level in LEVELS:
+        peer = session(weights, image.shape[2], image.shape[1], threads, level)
+        (output,) = peer.run(None, {"input": image[None]})
+        worst = max(worst, float(np.abs(output[0] - wanted).max()))
+    return worst
+
+
+def timed(peer, image):
+    start = time.perf_counter()
+    peer.run(None, {"input": image})
+    return time.perf_counter() - start
 
 
 def main():
@@ -192,15 +206,18 @@ def main():
         if not difference <= 2e-3:
             sys.exit("onnx_peer.py: that is another network; not timed")
     width, height = map(int, arguments.size.split("x"))
-    peer = session(weights, width, height, arguments.threads)
     image = np.random.default_rng(1).random((1, 3, height, width), np.float32)
-    peer.run(None, {"input": image})
-    seconds = []
-    for _ in range(arguments.frames):
-        start = time.perf_counter()
-        peer.run(None, {"input": image})
-        seconds.append(time.perf_counter() - start)
-    print(f"best {min(seconds):.4f} s  median {sorted(seconds)[len(seconds) // 2]:.4f} s")
+    peers = [session(weights, width, height, arguments.threads, level) for level in LEVELS]
+    seconds = [[] for _ in peers]
+    for frame in range(arguments.frames + 1):
+        for peer, own in zip(peers, seconds):
+            time_taken = timed(peer, image)
+            if frame:  # the first one allocates
+                own.append(time_taken)
+    fastest = min(seconds, key=min)
+    print("with all, with extended optimisations: " + ", ".join(f"{min(own):.4f} s" for own in seconds),
+          file=sys.stderr)
+    print(f"best {min(fastest):.4f} s  median {sorted(fastest)[len(fastest) // 2]:.4f} s")
 
 
 if __name__ == "__main__":
