@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# filter_test.sh FFMPEG: the mdrn filter inside an ffmpeg. Formats, sizes,
-# timestamps and properties only: the network's values are tested elsewhere.
+# filter_test.sh FFMPEG: the mdrn filter inside an ffmpeg. Formats, colours,
+# sizes, timestamps and properties; the network's values are tested elsewhere.
 set -uo pipefail
 export LC_ALL=C
 
@@ -69,6 +69,30 @@ test_formats() {
             same_size "format $format" "$want" "fmt:$name .*s:68x52"
         else
             fail "format $format"
+        fi
+    done
+}
+
+# A smooth picture enlarged by the network and by bicubic differs little; in a
+# wrong matrix, range, order or depth it differs much.
+test_colours() {
+    local format smooth graph psnr
+    smooth='testsrc2=s=96x64:r=25:d=0.04,format=gbrp,gblur=sigma=4'
+    for format in $formats; do
+        graph="$smooth,format=$format,split[a][b];
+            [a]$mdrn,scale,format=gbrp[c];
+            [b]scale=iw*2:ih*2:flags=bicubic,format=$format,scale,format=gbrp[d];
+            [c][d]psnr"
+        if ! "$ffmpeg" -hide_banner -nostdin -v info -f lavfi -i "$graph" -f null - \
+            2>"$tmp/log"; then
+            grep -q 'Unable to parse\|Invalid pixel format\|No such filter' "$tmp/log" &&
+                skip "colours $format" 'unknown to this ffmpeg' && continue
+        fi
+        psnr=$(grep -oE 'average:[0-9]+' "$tmp/log" | cut -d: -f2)
+        if ((${psnr:-0} >= 36)); then
+            pass "colours $format"
+        else
+            fail "colours $format" "${psnr:-no} dB against bicubic instead of 36"
         fi
     done
 }
@@ -183,5 +207,6 @@ test_sizes
 test_timestamps
 test_properties
 test_formats
+test_colours
 echo "# $passed passed, $failed failed, $skipped skipped"
 ((failed == 0))
