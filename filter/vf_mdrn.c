@@ -18,7 +18,7 @@
 
 /**
  * @file
- * Enlarge video with the Multi-scale Dynamic Residual Network (MDRN).
+ * Enlarge video with the Multi-level Dispersion Residual Network (MDRN).
  *
  * The options and the translation of AVFrame to mdrn_image are here; all else
  * is libmdrn's.
@@ -150,11 +150,9 @@ static const enum AVPixelFormat pix_fmts[] = {
     AV_PIX_FMT_NONE
 };
 
-/** Log what libmdrn says of its last failure and translate the code. */
-static int mdrn_failed(AVFilterContext *ctx, int error)
+/** The message has come through log_callback() already. */
+static int to_averror(int error)
 {
-    av_log(ctx, AV_LOG_ERROR, "%s\n", mdrn_last_error());
-
     switch (error) {
     case MDRN_ERROR_INVALID_ARGUMENT:
     case MDRN_ERROR_MODEL:
@@ -380,7 +378,7 @@ static int config_output(AVFilterLink *outlink)
 
     ret = mdrn_open(&s->mdrn, &settings);
     if (ret < 0)
-        return mdrn_failed(ctx, ret);
+        return to_averror(ret);
 
     scale = mdrn_scale(s->mdrn);
     if (scale < 1 ||
@@ -392,7 +390,7 @@ static int config_output(AVFilterLink *outlink)
 
     ret = mdrn_prepare(s->mdrn, inlink->w, inlink->h);
     if (ret < 0)
-        return mdrn_failed(ctx, ret);
+        return to_averror(ret);
 
     outlink->w = inlink->w * scale;
     outlink->h = inlink->h * scale;
@@ -521,7 +519,7 @@ static int send_frame(AVFilterContext *ctx, AVFrame *in)
         goto fail;
     ret = mdrn_send(s->mdrn, &small, &large, NULL);
     if (ret < 0) {
-        ret = mdrn_failed(ctx, ret);
+        ret = to_averror(ret);
         goto fail_in_queue;
     }
     return 0;
@@ -551,7 +549,7 @@ static int receive_frame(AVFilterContext *ctx)
     ret = mdrn_receive(s->mdrn, NULL);
     if (ret == MDRN_AGAIN || ret == MDRN_EOF)
         return 0;
-    error = ret < 0 ? mdrn_failed(ctx, ret) : 0;
+    error = ret < 0 ? to_averror(ret) : 0;
 
     ret = av_fifo_read(s->jobs, &job, 1);
     if (ret < 0)
@@ -573,7 +571,7 @@ static int drain(AVFilterContext *ctx)
 
     ret = mdrn_send(s->mdrn, NULL, NULL, NULL);
     if (ret < 0 && ret != MDRN_EOF)
-        return mdrn_failed(ctx, ret);
+        return to_averror(ret);
     do {
         ret = receive_frame(ctx);
     } while (ret > 0);
@@ -635,7 +633,7 @@ static const AVFilterPad mdrn_outputs[] = {
 };
 
 #define DESCRIPTION NULL_IF_CONFIG_SMALL( \
-    "Enlarge video with the Multi-scale Dynamic Residual Network.")
+    "Enlarge video with the Multi-level Dispersion Residual Network.")
 
 #if BEFORE_8_0
 const AVFilter ff_vf_mdrn = {
