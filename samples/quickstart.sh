@@ -130,7 +130,7 @@ fi
 clock() { awk -v s="$1" 'BEGIN {s = int(s + .5); if (s >= 3600) printf "%d h %d min", s / 3600, s % 3600 / 60; else if (s >= 60) printf "%d min %d s", s / 60, s % 60; else printf "%d s", s}'; }
 total=$(awk -v n="$count" -v f="$frame" 'BEGIN {print n * f}')
 say "$input: $count frames, $(printf '%.3f' "$frame") s a frame: about $(clock "$total") with model=$model"
-[[ $model == mdrn-s ]] || say '(--model mdrn-s is about three times faster, its pictures a little less sharp.)'
+[[ $model != mdrn ]] || say '(--model mdrn-s is about three times faster, its pictures a little less sharp.)'
 
 # --- upscale ----------------------------------------------------------------
 
