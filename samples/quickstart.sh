@@ -141,6 +141,9 @@ case $output in
     "$ffmpeg" "${common[@]}" -i "$in" -vf "$filter" -frames:v 1 -update 1 "$out"
     ;;
 *)
+    # Timestamps in the input's own units: an encoder's default would round them.
+    units=demux
+    [[ $("$ffmpeg" -version) != 'ffmpeg version 5.'* ]] || units=-1 # the same, by its older name
     keep=()
     if [[ -n $(ffprobe -v error -select_streams s -show_entries stream=index -of csv=p=0 "$in") ]]; then
         case $output in
@@ -156,7 +159,7 @@ case $output in
         fi
     fi
     "$ffmpeg" "${common[@]}" -i "$in" -map 0:V:0 -map '0:a?' ${keep[@]+"${keep[@]}"} \
-        -vf "$filter" -fps_mode passthrough -c:a copy "$out"
+        -vf "$filter" -fps_mode passthrough -enc_time_base "$units" -c:a copy "$out"
     ;;
 esac
 
