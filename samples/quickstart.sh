@@ -6,7 +6,7 @@
 #
 #   INPUT    anything that ffmpeg reads; without one, a clip is made up
 #   OUTPUT   INPUT's name with -x2 added, in the current folder, unless given
-#   --model  mdrn (default), mdrn-s (about three times faster), or a .safetensors file
+#   --model  mdrn (default), mdrn-s (more than twice as fast), or a .safetensors file
 #   --scale  2 unless given
 set -euo pipefail
 
@@ -130,7 +130,7 @@ fi
 clock() { awk -v s="$1" 'BEGIN {s = int(s + .5); if (s >= 3600) printf "%d h %d min", s / 3600, s % 3600 / 60; else if (s >= 60) printf "%d min %d s", s / 60, s % 60; else printf "%d s", s}'; }
 total=$(awk -v n="$count" -v f="$frame" 'BEGIN {print n * f}')
 say "$input: $count frames, $(printf '%.3f' "$frame") s a frame: about $(clock "$total") with model=$model"
-[[ $model != mdrn ]] || say '(--model mdrn-s is about three times faster, its pictures a little less sharp.)'
+[[ $model != mdrn ]] || say '(--model mdrn-s is more than twice as fast, its pictures a little less sharp.)'
 
 # --- upscale ----------------------------------------------------------------
 
