@@ -13,6 +13,11 @@ Size computed_size(Size frame) {
 
 void run_network(Stages &stages, const mdrn_image &in, const mdrn_image &out) {
     stages.unpack(in);
+    run_planes(stages);
+    stages.pack(out);
+}
+
+void run_planes(Stages &stages) {
     stages.head();
     Map x = Map::f0;
     for (int block = 0; block < kBlocks; ++block) {
@@ -23,7 +28,6 @@ void run_network(Stages &stages, const mdrn_image &in, const mdrn_image &out) {
         x = Map::x;
     }
     stages.tail();
-    stages.pack(out);
 }
 
 }  // namespace mdrn

@@ -12,4 +12,7 @@ Size computed_size(Size frame);
 // It is enqueued when this returns; Stages::finish() waits for it.
 void run_network(Stages &stages, const mdrn_image &in, const mdrn_image &out);
 
+// What lies between unpack and pack: from RGB planes to RGB planes.
+void run_planes(Stages &stages);
+
 }  // namespace mdrn

@@ -15,6 +15,7 @@
 #include <random>
 
 #include "backends.h"
+#include "planes.h"
 
 namespace mdrn {
 namespace {
@@ -88,25 +89,6 @@ const std::vector<Stage> kStages{
     {"ecca in place", [](HostStages &stages) { stages.ecca(7, Map::x); }, Map::x, {}},
 };
 
-Values read_hr(HostStages &stages) {
-    const Planes hr = stages.hr();
-    Values values;
-    for (int c = 0; c < 3; ++c)
-        for (int y = 0; y < hr.size.height; ++y) {
-            const float *row = hr.data + c * hr.plane + y * hr.row;
-            values.insert(values.end(), row, row + hr.size.width);
-        }
-    return values;
-}
-
-void write_rgb(HostStages &stages, const Values &chw) {
-    const Planes rgb = stages.rgb();
-    const float *row = chw.data();
-    for (int c = 0; c < 3; ++c)
-        for (int y = 0; y < rgb.size.height; ++y, row += rgb.size.width)
-            std::copy_n(row, rgb.size.width, rgb.data + c * rgb.plane + y * rgb.row);
-}
-
 struct Result {
     std::string stage;
     Size size;
@@ -122,7 +104,7 @@ std::vector<Result> run_stages(HostStages &stages, const Model &model, Size size
     const Values fused = make(content, model.features, size, random);
     const Values poison(x.size(), std::numeric_limits<float>::quiet_NaN());
     stages.prepare(size);
-    write_rgb(stages, rgb);
+    test::set_rgb(stages, rgb.data());
     std::vector<Result> results;
     Values out(x.size());
     for (const Stage &stage : kStages) {
@@ -141,7 +123,7 @@ std::vector<Result> run_stages(HostStages &stages, const Model &model, Size size
     }
     stages.tail();
     const Size large{size.width * model.scale, size.height * model.scale};
-    results.push_back({"gather and tail", large, read_hr(stages)});
+    results.push_back({"gather and tail", large, test::get_hr(stages)});
     return results;
 }
 

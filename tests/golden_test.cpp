@@ -10,6 +10,7 @@
 
 #include "backends.h"
 #include "network.h"
+#include "planes.h"
 #include "reference/stages.h"
 #include "safetensors.h"
 
@@ -46,23 +47,6 @@ float largest_difference(const std::vector<float> &a, const std::vector<float> &
         if (!(difference <= most)) most = difference;  // NaN too
     }
     return most;
-}
-
-void copy_in(const std::vector<float> &chw, const Planes &planes) {
-    for (int c = 0; c < 3; ++c)
-        for (int y = 0; y < planes.size.height; ++y)
-            std::copy_n(&chw[(static_cast<size_t>(c) * planes.size.height + y) * planes.size.width],
-                        planes.size.width, planes.data + c * planes.plane + y * planes.row);
-}
-
-std::vector<float> copy_out(const Planes &planes) {
-    std::vector<float> chw;
-    for (int c = 0; c < 3; ++c)
-        for (int y = 0; y < planes.size.height; ++y) {
-            const float *row = planes.data + c * planes.plane + y * planes.row;
-            chw.insert(chw.end(), row, row + planes.size.width);
-        }
-    return chw;
 }
 
 class Golden : public testing::TestWithParam<Case> {
@@ -107,7 +91,7 @@ TEST_P(Golden, OutputAndTaps) {
     }
     const Tensor &input = golden.at("input");
     stages->prepare({static_cast<int>(input.shape[2]), static_cast<int>(input.shape[1])});
-    copy_in(input.values, stages->rgb());
+    test::set_rgb(*stages, input.values.data());
 
     stages->head();
     compare("fea_conv", *stages, Map::f0, model);
@@ -124,7 +108,7 @@ TEST_P(Golden, OutputAndTaps) {
         x = Map::x;
     }
     stages->tail();
-    EXPECT_LE(largest_difference(copy_out(stages->hr()), golden.at("output").values), 1e-5F);
+    EXPECT_LE(largest_difference(test::get_hr(*stages), golden.at("output").values), 1e-5F);
 
     const size_t taps = golden.size() - 2;
     if (test.backend == "reference")

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "host.h"
-#include "model.h"
+#include "network.h"
 
 namespace mdrn::test {
 
@@ -34,16 +34,7 @@ inline Values get_hr(HostStages &stages) {
 inline Values upscale(HostStages &stages, Size size, const float *rgb) {
     stages.prepare(size);
     set_rgb(stages, rgb);
-    stages.head();
-    Map x = Map::f0;
-    for (int block = 0; block < kBlocks; ++block) {
-        stages.distill(block, x);
-        stages.mdsa(block);
-        stages.ecca(block, x);
-        stages.gather(block);
-        x = Map::x;
-    }
-    stages.tail();
+    run_planes(stages);
     stages.finish();
     return get_hr(stages);
 }
