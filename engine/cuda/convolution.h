@@ -12,9 +12,9 @@ namespace mdrn::cuda {
 class Cudnn;            // cudnn.h
 class ConvolutionPlan;  // cudnn.h
 
-// y = conv(x), or conv(x) + added: stride 1, zero padding kernel / 2, no bias.
-// x (H, W, inputs), added and y (H, W, outputs), weight (outputs, kernel, kernel, inputs), all of
-// one type: fp16 where half, else fp32. Products are summed in fp32; fp32 is true fp32 (no TF32).
+// y = conv(x), or y += conv(x): stride 1, zero padding kernel / 2, no bias.
+// x (H, W, inputs), y (H, W, outputs), weight (outputs, kernel, kernel, inputs), all of one type:
+// fp16 where half, else fp32. Products are summed in fp32; fp32 is true fp32 (no TF32).
 struct ConvolutionShape {
     int height = 0;
     int width = 0;
@@ -22,7 +22,7 @@ struct ConvolutionShape {
     int outputs = 0;
     int kernel = 1;  // 1 or 3
     bool half = true;
-    bool accumulate = false;  // whether there is added
+    bool accumulate = false;  // y += conv(x)
     auto operator<=>(const ConvolutionShape &) const = default;
 };
 
@@ -39,10 +39,13 @@ public:
     // kConvolutionWorkspace. May be shared by all convolutions of one stream.
     size_t workspace() const;
 
+    // Whether cuDNN has a plan for it, which is much faster than the plain kernel.
+    bool planned() const { return plan_ != nullptr; }
+
     // Enqueues on stream, which belongs to the current context; may be captured once it has run.
-    // All pointers are aligned to 16 bytes. added is null unless accumulate, and may be y;
-    // y overlaps nothing else. workspace may be null where workspace() is 0.
-    void run(const void *x, const void *weight, const void *added, void *y, void *workspace,
+    // All pointers are aligned to 16 bytes; y overlaps nothing else. workspace may be null where
+    // workspace() is 0.
+    void run(const void *x, const void *weight, void *y, void *workspace,
              cudaStream_t stream) const;
 
 private:
@@ -53,7 +56,7 @@ private:
 inline constexpr size_t kConvolutionWorkspace = size_t{64} << 20;
 
 // plain_convolution.cu: the same, for every shape.
-void plain_convolution(const ConvolutionShape &shape, const void *x, const void *weight,
-                       const void *added, void *y, cudaStream_t stream);
+void plain_convolution(const ConvolutionShape &shape, const void *x, const void *weight, void *y,
+                       cudaStream_t stream);
 
 }  // namespace mdrn::cuda
