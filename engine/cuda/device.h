@@ -134,23 +134,23 @@ __device__ __forceinline__ void slide(const float *__restrict__ taps, int channe
 // fetch for slide(): a column of a map (height, width, stride), reflected at the map's edges.
 template <int N, typename T>
 struct ReflectedColumn {
-    __device__ ReflectedColumn(const T *__restrict__ map, int height_, int width_, int stride,
-                               int x, int channel)
+    __device__ ReflectedColumn(const T *__restrict__ map, int height_, int width, int stride, int x,
+                               int channel)
         : map_(map + channel),
           height(height_),
-          row(static_cast<size_t>(width_) * stride),
-          left(static_cast<size_t>(reflected(x - 1, width_)) * stride),
-          middle(static_cast<size_t>(x) * stride),
-          right(static_cast<size_t>(reflected(x + 1, width_)) * stride) {}
+          row(width * stride),
+          left(reflected(x - 1, width) * stride),
+          middle(x * stride),
+          right(reflected(x + 1, width) * stride) {}
 
     __device__ __forceinline__ Row<N> operator()(int y) const {
-        const T *at = map_ + reflected(y, height) * row;
+        const T *at = map_ + static_cast<size_t>(reflected(y, height)) * row;
         return {load<N>(at + left), load<N>(at + middle), load<N>(at + right)};
     }
 
     const T *map_;
     int height;
-    size_t row, left, middle, right;
+    int row, left, middle, right;  // distances
 };
 
 }  // namespace mdrn::cuda

@@ -10,7 +10,7 @@ namespace mdrn::cuda {
 
 inline constexpr int kStripRows = 32;
 inline constexpr int kStripThreads = 256;  // at most
-inline constexpr int kStripBlocks = 3;     // on a multiprocessor at once, at least
+inline constexpr int kStripBlocks = 2;     // on a multiprocessor at once, at least
 
 // halo: columns left and right of a block that it loads but does not compute.
 inline Launch strips(const char *kernel, Size size, int channels, int halo) {
