@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "error.h"
@@ -21,6 +23,7 @@ namespace {
 // The calls in use, by their own names. All are in every cuDNN 9.
 struct Api {
     decltype(&::cudnnGetVersion) GetVersion;
+    decltype(&::cudnnGetCudartVersion) GetCudartVersion;
     decltype(&::cudnnGetErrorString) GetErrorString;
     decltype(&::cudnnGetLastErrorString) GetLastErrorString;
     decltype(&::cudnnCreate) Create;
@@ -46,12 +49,34 @@ std::string text(size_t version) {
            std::to_string(version % 100);
 }
 
+// cuDNN opens cuBLAS when it first plans, and aborts the process where that is missing. So it is
+// opened before, from where cuDNN would look.
+void open_cublas(void *cudnn, const Api &api) {
+    const std::string name = "libcublasLt.so." + std::to_string(api.GetCudartVersion() / 1000);
+    if (dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL)) return;
+    const std::string reason = dlerror();
+
+    Dl_serinfo size{};
+    dlinfo(cudnn, RTLD_DI_SERINFOSIZE, &size);
+    std::vector<char> memory(size.dls_size);
+    auto *folders = reinterpret_cast<Dl_serinfo *>(memory.data());
+    *folders = size;
+    dlinfo(cudnn, RTLD_DI_SERINFO, folders);
+    const Dl_serpath *folder = folders->dls_serpath;
+    for (unsigned i = 0; i < folders->dls_cnt; i++) {
+        const std::string path = std::string(folder[i].dls_name) + '/' + name;
+        if (dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) return;
+    }
+    throw Error(MDRN_ERROR_UNSUPPORTED,
+                "cuBLAS, which cuDNN " + text(api.GetVersion()) + " needs, cannot be loaded: " +
+                    reason + "; install it (package libcublas-12-* or libcublas-13-*)");
+}
+
 Api open_library() {
     void *library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
     if (!library) {
-        const char *reason = dlerror();
-        throw Error(MDRN_ERROR_UNSUPPORTED, std::string("cuDNN cannot be loaded: ") +
-                                                (reason ? reason : kLibrary) + "; " + kInstall);
+        throw Error(MDRN_ERROR_UNSUPPORTED,
+                    std::string("cuDNN cannot be loaded: ") + dlerror() + "; " + kInstall);
     }
     const auto find = [library](auto &function, const char *name) {
         void *symbol = dlsym(library, name);
@@ -63,6 +88,7 @@ Api open_library() {
     };
     Api api{};
     find(api.GetVersion, "cudnnGetVersion");
+    find(api.GetCudartVersion, "cudnnGetCudartVersion");
     find(api.GetErrorString, "cudnnGetErrorString");
     find(api.GetLastErrorString, "cudnnGetLastErrorString");
     find(api.Create, "cudnnCreate");
@@ -74,6 +100,7 @@ Api open_library() {
     find(api.GetAttribute, "cudnnBackendGetAttribute");
     find(api.Finalize, "cudnnBackendFinalize");
     find(api.Execute, "cudnnBackendExecute");
+    open_cublas(library, api);
     return api;
 }
 
@@ -353,16 +380,16 @@ std::shared_ptr<const ConvolutionPlan> Cudnn::plan(const ConvolutionShape &shape
     if (known != plans_.end()) return known->second;
 
     const auto graph = std::make_shared<const Graph>(make_graph(shape, target_->handle));
-    auto plans = target_->propose(shape, graph, CUDNN_HEUR_MODE_A);
-    std::ranges::move(target_->propose(shape, graph, CUDNN_HEUR_MODE_FALLBACK),
-                      std::back_inserter(plans));
-    // For some widths the ranking begins with an engine that leaves the tensor cores idle. What is
-    // compiled at run time comes last, since a first frame waits for it.
-    std::ranges::stable_sort(plans, {}, [&shape](const auto &plan) {
-        return std::pair(shape.half && !plan->tensor_cores, plan->compiled);
-    });
-    for (auto &plan : plans) {
-        if (target_->finalize(*plan)) return plans_[shape] = std::move(plan);
+    for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
+        auto plans = target_->propose(shape, graph, mode);
+        // For some widths the ranking begins with an engine that leaves the tensor cores idle. What
+        // is compiled at run time comes last, since a first frame waits for it.
+        std::ranges::stable_sort(plans, {}, [&shape](const auto &plan) {
+            return std::pair(shape.half && !plan->tensor_cores, plan->compiled);
+        });
+        for (auto &plan : plans) {
+            if (target_->finalize(*plan)) return plans_[shape] = std::move(plan);
+        }
     }
     return plans_[shape] = nullptr;
 }
