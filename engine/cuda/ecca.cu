@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(kThreads)
     const auto count = [&](int row) {
         return static_cast<float>((end - first - row + blockDim.y - 1) / blockDim.y);
     };
-    const int filled = static_cast<int>(min(end - first, static_cast<size_t>(blockDim.y)));
+    const int filled = static_cast<int>(least(end - first, static_cast<size_t>(blockDim.y)));
     parts[blockIdx.x * channels + thread] =
         merged(filled, count, [&](int row) { return rows[row * channels + thread]; });
 }
@@ -111,7 +111,7 @@ __global__ void __launch_bounds__(kMergeThreads)
         contrast[channel] = all.mean + sqrtf(all.m2 / pixels);
     }
     __syncthreads();
-    if (threadIdx.x < a.squeezed) {
+    if (static_cast<int>(threadIdx.x) < a.squeezed) {
         float sum = a.conv_du_0_bias[threadIdx.x];
         for (int c = 0; c < a.channels; ++c)
             sum = fmaf(a.conv_du_0[threadIdx.x * a.channels + c], contrast[c], sum);
@@ -161,7 +161,7 @@ __global__ void __launch_bounds__(kStripThreads, kStripBlocks)
         return {load<4>(row + left), value, load<4>(row + right)};
     };
     const int first = blockIdx.y * kStripRows;
-    const int last = min(first + kStripRows, p.height);
+    const int last = least(first + kStripRows, p.height);
     slide<4>(p.body_3.taps + channel, p.channels, first, last, fetch, [&](int y, Floats<4> sum) {
         if (!computes) return;
         const size_t at = (static_cast<size_t>(y) * p.width + x) * p.channels + channel;

@@ -14,7 +14,6 @@
 #include "cuda/picture.h"
 #include "cuda/weights.h"
 #include "frame.h"
-#include "stages.h"
 
 namespace mdrn::cuda {
 
@@ -95,8 +94,7 @@ private:
     void with_type(Run run) const;
 
     void convolve(const Convolution &convolution, const char *name, int inputs, int outputs,
-                  int kernel, const void *x, const void *weight, void *y,
-                  const void *added = nullptr);
+                  int kernel, const void *x, const void *weight, void *y);
     void fill_distilled();  // the channel of 1
     void warn_of_odd();
 

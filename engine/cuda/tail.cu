@@ -30,7 +30,7 @@ __global__ void __launch_bounds__(kStripThreads, kStripBlocks)
     const int channel = 4 * threadIdx.x;
     const Floats<4> bias = load<4>(dw.bias + channel);
     const int first = blockIdx.y * kStripRows;
-    const int last = min(first + kStripRows, height);
+    const int last = least(first + kStripRows, height);
     const ReflectedColumn<4, T> pw(pointwise, height, width, channels, x, channel);
     slide<4>(dw.taps + channel, channels, first, last, pw, [&](int row, Floats<4> sum) {
         const size_t at = (static_cast<size_t>(row) * width + x) * channels + channel;
