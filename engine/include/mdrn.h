@@ -208,8 +208,8 @@ typedef struct mdrn_image {
 
 /**
  * The least bytes with which pictures of width x height can be enlarged:
- * settings.memory must be at least that. About a quarter more is taken where it
- * may be, which saves about a tenth of the time. The model (a few MiB) and the
+ * settings.memory must be at least that. Up to a quarter more is taken where it
+ * may be, which saves up to a tenth of the time. The model (a few MiB) and the
  * conversion of colours (some rows; with alpha 4 bytes a pixel) are not counted.
  */
 MDRN_API int mdrn_memory_needed(const mdrn_context *context, int width, int height,
