@@ -78,11 +78,10 @@ struct Stage {
 };
 
 inline const std::vector<Stage> kStages{
-    {"head", [](HostStages &stages) { stages.head(); }, Map::f0, Map::f0},
-    {"distill", [](HostStages &stages) { stages.distill(2, Map::x); }, Map::fused, Map::fused},
+    {"head", [](HostStages &stages) { stages.head(); }, Map::x, Map::x},
+    {"distill", [](HostStages &stages) { stages.distill(2); }, Map::fused, Map::fused},
     {"mdsa", [](HostStages &stages) { stages.mdsa(5); }, Map::fused, {}},
-    {"ecca", [](HostStages &stages) { stages.ecca(3, Map::f0); }, Map::x, Map::x},
-    {"ecca in place", [](HostStages &stages) { stages.ecca(7, Map::x); }, Map::x, {}},
+    {"ecca", [](HostStages &stages) { stages.ecca(3); }, Map::x, {}},
 };
 
 struct Result {
@@ -92,19 +91,17 @@ struct Result {
 };
 
 // Runs every stage on its own on the same maps, with what it writes poisoned before.
-inline std::vector<Result> run_stages(HostStages &stages, const Model &model, Size size,
+inline std::vector<Result> run_stages(HostStages &stages, const Model &model, Size size, Plan plan,
                                       Content content, Random random) {
     const Values rgb = make(content, 3, size, random);
-    const Values f0 = make(content, model.features, size, random);
     const Values x = make(content, model.features, size, random);
     const Values fused = make(content, model.features, size, random);
     const Values poison(x.size(), std::numeric_limits<float>::quiet_NaN());
-    stages.prepare(size);
+    stages.prepare(size, plan);
     set_rgb(stages, rgb.data());
     std::vector<Result> results;
     Values out(x.size());
     for (const Stage &stage : kStages) {
-        stages.write(Map::f0, f0.data());
         stages.write(Map::x, x.data());
         stages.write(Map::fused, fused.data());
         if (stage.poisoned) stages.write(*stage.poisoned, poison.data());
@@ -112,7 +109,7 @@ inline std::vector<Result> run_stages(HostStages &stages, const Model &model, Si
         stages.read(stage.out, out.data());
         results.push_back({stage.name, size, out});
     }
-    stages.write(Map::f0, f0.data());
+    stages.head();  // f0, for the tail
     for (int block = 0; block < kBlocks; ++block) {
         stages.write(Map::x, (block % 2 ? x : fused).data());
         stages.gather(block);
