@@ -27,9 +27,9 @@ void round_to_half(float &value) {
 
 // Maps that a stage stores in turn, each rounded to half.
 int roundings(const std::string &stage) {
-    if (stage == "head") return 2;     // rgb, f0
-    if (stage == "distill") return 9;  // three times pw and r; c4's pw, d, fused
-    if (stage == "mdsa") return 2;     // c, fused
+    if (stage == "head") return 2;            // rgb, f0
+    if (stage == "distill") return 9;         // three times pw and r; c4's pw, d, fused
+    if (stage == "mdsa") return 2;            // c, fused
     if (stage.starts_with("ecca")) return 2;  // body_0, x
     return 8 + 4;  // eight times the sum; its GELU, c2's pw, the restored map, subpixels
 }
@@ -39,10 +39,10 @@ struct Errors {
 };
 
 // fp32: as the CPU's kernels. fp16, on weights and maps that are halves: every stored map is off by
-// up to 2^-11 of its values, by 2^-11 / sqrt(3) in the mean, and what follows keeps magnitudes about
-// as they are. All roundings of one sign at one place are not to be had: a bound on their sum, of
-// 2^-11 of the largest value each, holds with room; the mean of their squares grows with their
-// number.
+// up to 2^-11 of its values, by 2^-11 / sqrt(3) in the mean, and what follows keeps magnitudes
+// about as they are. All roundings of one sign at one place are not to be had: a bound on their
+// sum, of 2^-11 of the largest value each, holds with room; the mean of their squares grows with
+// their number.
 void expect_close(const Result &cuda, const Result &plain, Content content, bool half) {
     float largest = 1;
     double power = 0, squares = 0;
@@ -63,7 +63,8 @@ void expect_close(const Result &cuda, const Result &plain, Content content, bool
     }
     const double n = roundings(plain.stage);
     const double scale = std::max(power, double(plain.values.size()));
-    std::printf("%-16s %d most %.3f rms %.3f\n", plain.stage.c_str(), int(content), most / (largest * n) * 2048, std::sqrt(squares/scale/n)*2048);
+    std::printf("%-16s %d most %.3f rms %.3f\n", plain.stage.c_str(), int(content),
+                most / (largest * n) * 2048, std::sqrt(squares / scale / n) * 2048);
     EXPECT_LE(most, n * largest / 2048) << plain.stage;
     EXPECT_LE(std::sqrt(squares), std::sqrt(scale * n) / 2048) << plain.stage;
 }
@@ -109,8 +110,8 @@ TEST_P(CudaStages, AgreeWithTheReference) {
         if (test.features > 56 && content != Content::random) continue;
         SCOPED_TRACE("content " + std::to_string(static_cast<int>(content)) +
                      ", MDRN_SEED=" + std::to_string(seed_of_run()));
-        const auto expected = run_stages(*plain, model, test.size, content, random);
-        const auto ours = run_stages(cuda, model, test.size, content, random);
+        const auto expected = run_stages(*plain, model, test.size, Plan::fast, content, random);
+        const auto ours = run_stages(cuda, model, test.size, Plan::fast, content, random);
         for (size_t i = 0; i < ours.size(); ++i)
             expect_close(ours[i], expected[i], content, test.half);
     }

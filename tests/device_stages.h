@@ -54,9 +54,11 @@ public:
     DeviceStages(const Model &model, bool half, cuda::Cudnn *cudnn = nullptr)
         : HostStages(nullptr), scale_(model.scale), cuda_(model, cudnn, half, nullptr, nullptr) {}
 
-    uint64_t memory_needed(Size size) const override { return cuda_.memory_needed(size); }
-    void prepare(Size size) override {
-        cuda_.prepare(size);
+    uint64_t memory_needed(Size size, Plan plan) const override {
+        return cuda_.memory_needed(size, plan);
+    }
+    void prepare(Size size, Plan plan) override {
+        cuda_.prepare(size, plan);
         rgb_ = {size};
         hr_ = {{size.width * scale_, size.height * scale_}};
     }
@@ -68,9 +70,9 @@ public:
         cuda_.head();
         cuda_.finish();
     }
-    void distill(int block, Map x) override { cuda_.distill(block, x); }
+    void distill(int block) override { cuda_.distill(block); }
     void mdsa(int block) override { cuda_.mdsa(block); }
-    void ecca(int block, Map shortcut) override { cuda_.ecca(block, shortcut); }
+    void ecca(int block) override { cuda_.ecca(block); }
     void gather(int block) override { cuda_.gather(block); }
     void tail() override {
         cuda_.tail();

@@ -76,12 +76,12 @@ void CudaStages::fill_distilled() {
     });
 }
 
-void CudaStages::distill(int block, Map x) {
+void CudaStages::distill(int block) {
     const EadbWeights &weights = weights_.blocks[block];
     const auto [c, d, stacked, distilled] =
         std::tuple(channels_.c, channels_.d, channels_.stacked, channels_.distilled);
     const double values = double(pixels()) * (c + d);  // that pass through GELU
-    const void *r = map(x);
+    const void *r = map(Map::x);
     with_type([&]<typename T>() {
         auto *d_k = static_cast<T *>(places_->distilled);
         auto *refined = static_cast<T *>(map(Map::fused));

@@ -73,14 +73,14 @@ CudaStages::~CudaStages() {
     cudaFreeHost(odd_);
 }
 
-uint64_t CudaStages::memory_needed(Size size) const {
+uint64_t CudaStages::memory_needed(Size size, Plan) const {
     Carver carver;
     Places(carver, channels_, size, half_,
            Convolutions(channels_, size, half_, cudnn_).workspace());
     return carver.used();
 }
 
-void CudaStages::prepare(Size size) {
+void CudaStages::prepare(Size size, Plan) {
     places_.reset();
     convolutions_.reset();
     arena_ = {};
