@@ -89,7 +89,10 @@ void convolve(const Convolution &c, bool tf32, const T *x, const T *weight, T *y
     std::vector<std::vector<float>> rows(size_t(c.kernel), std::vector<float>(size_t(length)));
     const auto fetch = [&](int64_t at) {
         std::vector<float> &to = rows[size_t((at + c.kernel) % c.kernel)];
-        if (at < 0 || at >= c.height) return std::ranges::fill(to, 0.0F);
+        if (at < 0 || at >= c.height) {
+            std::ranges::fill(to, 0.0F);
+            return;
+        }
         for (int64_t i = 0; i < c.width * c.inputs; i++)
             to[size_t(padding * c.inputs + i)] = value(x[at * c.width * c.inputs + i], tf32);
     };

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <set>
 
 #include "convolve.h"
@@ -81,23 +82,33 @@ Work work_of(const cudnnContext &handle, const Descriptor &plan, const Descripto
             {}};
 }
 
-// Driver calls made in here report their errors by throwing them.
+// A call that uses the device. Its errors are thrown as CUresult.
 template <typename Body>
-cudnnStatus_t with_driver(cudnnStatus_t failure, Body body) noexcept {
+cudnnStatus_t with_device(Body body) noexcept {
     return answer([&] {
-        const CUresult result = call([&] { body(); }, false);
-        const char *name = "an unknown error";
-        if (result != CUDA_SUCCESS) cuGetErrorName(result, &name);
-        require(result != CUDA_ERROR_OUT_OF_MEMORY,
-                CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED, name);
-        require(result == CUDA_SUCCESS, failure, name);
+        std::lock_guard lock(world().mutex);
+        try {
+            body();
+        } catch (CUresult error) {
+            const char *name = nullptr;
+            cuGetErrorName(error, &name);
+            throw Refusal{error == CUDA_ERROR_OUT_OF_MEMORY
+                              ? CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED
+                              : CUDNN_STATUS_EXECUTION_FAILED_CUDA_DRIVER,
+                          name ? name : "an unknown error"};
+        }
     });
+}
+
+void check(CUresult result) {
+    if (result != CUDA_SUCCESS) throw result;
 }
 
 }  // namespace
 
 void require_handle(cudnnHandle_t handle) {
     require(handle, CUDNN_STATUS_BAD_PARAM, "the handle is null");
+    std::lock_guard lock(world().mutex);
     require(handles.contains(handle), CUDNN_STATUS_BAD_PARAM, "the handle is none, or destroyed");
     CUcontext current = nullptr;
     cuCtxGetCurrent(&current);
@@ -112,33 +123,32 @@ using namespace emulated::cudnn;
 extern "C" {
 
 cudnnStatus_t cudnnCreate(cudnnHandle_t *handle) {
-    return with_driver(CUDNN_STATUS_NOT_INITIALIZED, [&] {
+    return with_device([&] {
         require(handle, CUDNN_STATUS_BAD_PARAM, "there is nowhere to write the handle");
         auto made = std::make_unique<cudnnContext>();
         made->context = emulated::current_context();
-        const CUresult result = cuMemAlloc(&made->memory, 1024);
-        if (result != CUDA_SUCCESS) throw result;
+        check(cuMemAlloc(&made->memory, 1024));
         *handle = made.release();
         handles.insert(*handle);
     });
 }
 
 cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
-    return with_driver(CUDNN_STATUS_EXECUTION_FAILED_CUDA_DRIVER, [&] {
+    return with_device([&] {
         if (!handle) return;
         require_handle(handle);
-        const CUresult result = cuMemFree(handle->memory);
+        const CUdeviceptr memory = handle->memory;
         handles.erase(handle);
         delete handle;
-        if (result != CUDA_SUCCESS) throw result;
+        check(cuMemFree(memory));
     });
 }
 
 cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
-    return with_driver(CUDNN_STATUS_BAD_PARAM, [&] {
+    return with_device([&] {
         require_handle(handle);
         CUcontext context = handle->context;
-        if (stream) cuStreamGetCtx(stream, &context);
+        if (stream) check(cuStreamGetCtx(stream, &context));
         require(context == handle->context, CUDNN_STATUS_BAD_PARAM_STREAM_MISMATCH,
                 "the stream is another context's than the handle");
         handle->stream = stream;
@@ -147,7 +157,7 @@ cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
 
 cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan,
                                   cudnnBackendDescriptor_t pack) {
-    return with_driver(CUDNN_STATUS_EXECUTION_FAILED_CUDA_DRIVER, [&] {
+    return with_device([&] {
         require_handle(handle);
         const Descriptor &p = alive(plan), &v = alive(pack);
         require(p.type == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR &&
