@@ -92,6 +92,11 @@ __device__ __forceinline__ float sigmoid(float x) {
     return 1 / (1 + expf(-x));
 }
 
+template <typename T>
+__device__ __forceinline__ T least(T a, T b) {
+    return a < b ? a : b;
+}
+
 __device__ __forceinline__ int reflected(int i, int n) {
     if (i < 0) return -i;
     return i < n ? i : 2 * n - 2 - i;

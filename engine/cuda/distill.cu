@@ -28,7 +28,7 @@ __global__ void __launch_bounds__(kStripThreads, kStripBlocks)
     const Floats<4> bias = load<4>(a.dw.bias + channel);
     const Floats<2> d_bias = load<2>(a.d_bias + half_channel);
     const int first = blockIdx.y * kStripRows;
-    const int last = min(first + kStripRows, a.height);
+    const int last = least(first + kStripRows, a.height);
     const ReflectedColumn<4, T> pw(stacked, a.height, a.width, a.stacked, x, channel);
     slide<4>(a.dw.taps + channel, a.channels, first, last, pw, [&](int y, Floats<4> sum) {
         const size_t pixel = static_cast<size_t>(y) * a.width + x;
@@ -48,7 +48,7 @@ __global__ void __launch_bounds__(kStripThreads, kStripBlocks)
     const int channel = 2 * threadIdx.x;
     const Floats<2> bias = load<2>(a.dw.bias + channel);
     const int first = blockIdx.y * kStripRows;
-    const int last = min(first + kStripRows, a.height);
+    const int last = least(first + kStripRows, a.height);
     const ReflectedColumn<2, T> pw(pointwise, a.height, a.width, a.channels, x, channel);
     slide<2>(a.dw.taps + channel, a.channels, first, last, pw, [&](int y, Floats<2> sum) {
         const size_t pixel = static_cast<size_t>(y) * a.width + x;
@@ -76,12 +76,12 @@ void CudaStages::fill_distilled() {
     });
 }
 
-void CudaStages::distill(int block, Map x) {
+void CudaStages::distill(int block) {
     const EadbWeights &weights = weights_.blocks[block];
     const auto [c, d, stacked, distilled] =
         std::tuple(channels_.c, channels_.d, channels_.stacked, channels_.distilled);
     const double values = double(pixels()) * (c + d);  // that pass through GELU
-    const void *r = map(x);
+    const void *r = map(Map::x);
     with_type([&]<typename T>() {
         auto *d_k = static_cast<T *>(places_->distilled);
         auto *refined = static_cast<T *>(map(Map::fused));

@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(kThreads)
     const auto count = [&](int row) {
         return static_cast<float>((end - first - row + blockDim.y - 1) / blockDim.y);
     };
-    const int filled = static_cast<int>(min(end - first, static_cast<size_t>(blockDim.y)));
+    const int filled = static_cast<int>(least(end - first, static_cast<size_t>(blockDim.y)));
     parts[blockIdx.x * channels + thread] =
         merged(filled, count, [&](int row) { return rows[row * channels + thread]; });
 }
@@ -111,7 +111,7 @@ __global__ void __launch_bounds__(kMergeThreads)
         contrast[channel] = all.mean + sqrtf(all.m2 / pixels);
     }
     __syncthreads();
-    if (threadIdx.x < a.squeezed) {
+    if (static_cast<int>(threadIdx.x) < a.squeezed) {
         float sum = a.conv_du_0_bias[threadIdx.x];
         for (int c = 0; c < a.channels; ++c)
             sum = fmaf(a.conv_du_0[threadIdx.x * a.channels + c], contrast[c], sum);
@@ -132,19 +132,20 @@ struct DepthwiseArguments {
     Depthwise body_3;
 };
 
-// x = dw (a y) + fused + shortcut: all maps (H, W, C); shortcut and x may be the same. A block's
-// first and last column only lend y to their neighbours, by two rows in shared memory.
+// x += dw (a y) + fused: all maps (H, W, C). A block's first and last column only lend y to their
+// neighbours, by two rows in shared memory.
 template <typename T>
 __global__ void __launch_bounds__(kStripThreads, kStripBlocks)
     depthwise(DepthwiseArguments p, const float *__restrict__ a, const T *__restrict__ raw,
-              const T *__restrict__ fused, const T *shortcut, T *result) {
+              const T *__restrict__ fused, T *__restrict__ result) {
     const int columns = blockDim.y - 2;
     const int x = static_cast<int>(blockIdx.x * columns + threadIdx.y) - 1;
     const int channel = 4 * threadIdx.x;
     const Floats<4> raw_bias = load<4>(p.body_0_bias + channel);
     const Floats<4> bias = load<4>(p.body_3.bias + channel);
     const Floats<4> gate = load<4>(a + channel);
-    const bool computes = threadIdx.y >= 1 && threadIdx.y <= columns && x < p.width;
+    const bool computes =
+        threadIdx.y >= 1 && static_cast<int>(threadIdx.y) <= columns && x < p.width;
     auto *rows = reinterpret_cast<float *>(mdrn_shared);  // (2, blockDim.y, C)
     const int own = threadIdx.y * p.channels + channel;
     const int left = computes ? own - p.channels : own;
@@ -161,18 +162,18 @@ __global__ void __launch_bounds__(kStripThreads, kStripBlocks)
         return {load<4>(row + left), value, load<4>(row + right)};
     };
     const int first = blockIdx.y * kStripRows;
-    const int last = min(first + kStripRows, p.height);
+    const int last = least(first + kStripRows, p.height);
     slide<4>(p.body_3.taps + channel, p.channels, first, last, fetch, [&](int y, Floats<4> sum) {
         if (!computes) return;
         const size_t at = (static_cast<size_t>(y) * p.width + x) * p.channels + channel;
-        const Floats<4> rest = load<4>(fused + at) + load<4>(shortcut + at) + bias;
+        const Floats<4> rest = load<4>(fused + at) + load<4>(result + at) + bias;
         store(result + at, multiply_add(gate, sum, rest));
     });
 }
 
 }  // namespace
 
-void CudaStages::ecca(int block, Map shortcut) {
+void CudaStages::ecca(int block) {
     const EadbWeights &weights = weights_.blocks[block];
     const int c = channels_.c;
     convolve(convolutions_->pointwise, "convolution body_0", c, c, 1, map(Map::fused),
@@ -214,7 +215,7 @@ void CudaStages::ecca(int block, Map shortcut) {
             queue_, what, depthwise<T>,
             DepthwiseArguments{size_.height, size_.width, c, weights.body_0_bias, weights.body_3},
             places_->attention, raw, static_cast<const T *>(map(Map::fused)),
-            static_cast<const T *>(map(shortcut)), static_cast<T *>(map(Map::x)));
+            static_cast<T *>(map(Map::x)));
     });
 }
 

@@ -5,10 +5,8 @@
 namespace mdrn::cuda {
 
 void CudaStages::gather(int block) {
-    const bool first = block == 0;
-    convolve(first ? convolutions_->pointwise : convolutions_->gather, "convolution c1",
-             channels_.c, channels_.c, 1, map(Map::x), weights_.blocks[block].c1, places_->sum,
-             first ? nullptr : places_->sum);
+    convolve(block == 0 ? convolutions_->pointwise : convolutions_->gather, "convolution c1",
+             channels_.c, channels_.c, 1, map(Map::x), weights_.blocks[block].c1, places_->sum);
 }
 
 }  // namespace mdrn::cuda

@@ -21,7 +21,7 @@ struct Window {
     int size, pad;
 };
 __device__ __forceinline__ Window window_of(int branch) {
-    return {2 * min(branch, 2) + 3, branch == 1 ? 0 : 1};
+    return {2 * least(branch, 2) + 3, branch == 1 ? 0 : 1};
 }
 
 struct DisperseArguments {
@@ -47,7 +47,7 @@ __device__ __forceinline__ void pointwise(const DisperseArguments &a, const T *_
     for (int i = threadIdx.x; i < kPixels; i += 2 * kDisperseThreads) {
         const int j = i + kDisperseThreads;
         const T *at_i = place(i);
-        const T *at_j = place(min(j, kPixels - 1));
+        const T *at_j = place(least(j, kPixels - 1));
         Floats<kGroup> sum_i = start, sum_j = start;
         for (int k = 0; k < a.dispersed; k += 4) {
             const Floats<4> c_i = load<4>(at_i + k);
@@ -248,7 +248,7 @@ struct Between {
 __device__ __forceinline__ Between between(int i, int n, int m) {
     const float at = fmaxf(0, (static_cast<float>(i) + 0.5F) * m / n - 0.5F);
     const int at0 = static_cast<int>(at);
-    return {at0, min(at0 + 1, m - 1), at - static_cast<float>(at0)};
+    return {at0, least(at0 + 1, m - 1), at - static_cast<float>(at0)};
 }
 
 // Bilinear, of one pixel; then for each channel.
@@ -289,10 +289,10 @@ __global__ void __launch_bounds__(kGateThreads)
     const int row = a.mixed + 4;  // so that banks differ
     const size_t pixels = static_cast<size_t>(a.height) * a.width;
     const size_t first = static_cast<size_t>(blockIdx.x) * count;
-    const int here = static_cast<int>(min(pixels - first, static_cast<size_t>(count)));
+    const int here = static_cast<int>(least(pixels - first, static_cast<size_t>(count)));
     {
         const int pixel = threadIdx.x % count;
-        const size_t at = first + min(pixel, here - 1);
+        const size_t at = first + least(pixel, here - 1);
         const int y = static_cast<int>(at / a.width), x = static_cast<int>(at % a.width);
         const Upsampling up0(a.v[0], a.f, y, x, a.height, a.width);
         const Upsampling up1(a.v[1], a.f, y, x, a.height, a.width);

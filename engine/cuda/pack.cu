@@ -2,8 +2,8 @@
 // Subpixels -> a picture's planes. A block has a tile of the picture: it computes Y (or R, G, B,
 // or gray) of its own pixels, and chroma in full around them, from which it then makes its chroma
 // samples.
+#include "cuda/access.h"
 #include "cuda/device.h"
-#include "cuda/samples.h"
 #include "cuda/stages.h"
 
 namespace mdrn::cuda {
@@ -72,8 +72,8 @@ __global__ void __launch_bounds__(kThreads)
     const auto &m = picture.matrix.from_rgb;
     for (int i = threadIdx.x; i < region.rows * region.columns; i += kThreads) {
         const int y = region.top + i / region.columns, x = region.left + i % region.columns;
-        const int from_y = yuv ? min(mirrored(y, full_height), picture.height - 1) : y;
-        const int from_x = yuv ? min(mirrored(x, full_width), picture.width - 1) : x;
+        const int from_y = yuv ? least(mirrored(y, full_height), picture.height - 1) : y;
+        const int from_x = yuv ? least(mirrored(x, full_width), picture.width - 1) : x;
         if (from_y >= picture.height || from_x >= picture.width) continue;
         const float r = subpixels(0, from_y, from_x), g = subpixels(1, from_y, from_x),
                     b = subpixels(2, from_y, from_x);

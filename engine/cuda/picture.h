@@ -5,7 +5,6 @@
 #include <cstddef>
 
 #include "mdrn.h"
-#include "stages.h"
 
 namespace mdrn::cuda {
 

@@ -16,6 +16,7 @@ constexpr int kThreads = 256;
 
 struct Arguments {
     int height, width, inputs, outputs, kernel;
+    bool accumulate;
     int tiles;  // of a row
 };
 
@@ -42,8 +43,7 @@ __device__ __forceinline__ void fill(const Arguments &a, const T *__restrict__ m
 
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    convolve(Arguments a, const T *__restrict__ x, const T *__restrict__ weight, const T *added,
-             T *y) {
+    convolve(Arguments a, const T *__restrict__ x, const T *__restrict__ weight, T *y) {
     auto *xs = reinterpret_cast<float *>(mdrn_shared);
     float *ws = xs + kInputs * kRow;
     const int row = blockIdx.x / a.tiles;
@@ -73,13 +73,13 @@ __global__ void __launch_bounds__(kThreads)
             const int column = first + pixel + p, channel = first_output + output + o;
             if (column >= a.width || channel >= a.outputs) continue;
             const size_t at = (static_cast<size_t>(row) * a.width + column) * a.outputs + channel;
-            convert(added ? sum[p].v[o] + to_float(added[at]) : sum[p].v[o], y[at]);
+            convert(a.accumulate ? sum[p].v[o] + to_float(y[at]) : sum[p].v[o], y[at]);
         }
 }
 
 template <typename T>
-void run(const ConvolutionShape &shape, const void *x, const void *weight, const void *added,
-         void *y, cudaStream_t stream) {
+void run(const ConvolutionShape &shape, const void *x, const void *weight, void *y,
+         cudaStream_t stream) {
     const unsigned tiles = blocks(shape.width, kPixels);
     Launch what;
     what.kernel = "plain_convolution";
@@ -88,16 +88,15 @@ void run(const ConvolutionShape &shape, const void *x, const void *weight, const
     what.shared = 2 * sizeof(float) * kInputs * kRow;
     launch(Queue{stream, {}}, what, convolve<T>,
            Arguments{shape.height, shape.width, shape.inputs, shape.outputs, shape.kernel,
-                     static_cast<int>(tiles)},
-           static_cast<const T *>(x), static_cast<const T *>(weight), static_cast<const T *>(added),
-           static_cast<T *>(y));
+                     shape.accumulate, static_cast<int>(tiles)},
+           static_cast<const T *>(x), static_cast<const T *>(weight), static_cast<T *>(y));
 }
 
 }  // namespace
 
-void plain_convolution(const ConvolutionShape &shape, const void *x, const void *weight,
-                       const void *added, void *y, cudaStream_t stream) {
-    (shape.half ? run<__half> : run<float>)(shape, x, weight, added, y, stream);
+void plain_convolution(const ConvolutionShape &shape, const void *x, const void *weight, void *y,
+                       cudaStream_t stream) {
+    (shape.half ? run<__half> : run<float>)(shape, x, weight, y, stream);
 }
 
 }  // namespace mdrn::cuda

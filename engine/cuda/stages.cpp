@@ -73,14 +73,14 @@ CudaStages::~CudaStages() {
     cudaFreeHost(odd_);
 }
 
-uint64_t CudaStages::memory_needed(Size size) const {
+uint64_t CudaStages::memory_needed(Size size, Plan) const {
     Carver carver;
     Places(carver, channels_, size, half_,
            Convolutions(channels_, size, half_, cudnn_).workspace());
     return carver.used();
 }
 
-void CudaStages::prepare(Size size) {
+void CudaStages::prepare(Size size, Plan) {
     places_.reset();
     convolutions_.reset();
     arena_ = {};
@@ -99,16 +99,16 @@ void CudaStages::prepare(Size size) {
 }
 
 void CudaStages::convolve(const Convolution &convolution, const char *name, int inputs, int outputs,
-                          int kernel, const void *x, const void *weight, void *y,
-                          const void *added) {
+                          int kernel, const void *x, const void *weight, void *y) {
     if (queue_.recorder) {
+        const bool accumulates = &convolution == &convolutions_->gather;
         Launch what;
         what.kernel = name;
-        what.cost = {map_bytes(inputs) + (added ? map_bytes(outputs) : 0), map_bytes(outputs),
+        what.cost = {map_bytes(inputs) + (accumulates ? map_bytes(outputs) : 0), map_bytes(outputs),
                      double(pixels()) * inputs * outputs * kernel * kernel, 0};
         queue_.recorder(what);
     }
-    convolution.run(x, weight, added, y, places_->workspace, queue_.stream);
+    convolution.run(x, weight, y, places_->workspace, queue_.stream);
 }
 
 void CudaStages::finish() {

@@ -14,7 +14,6 @@
 #include "cuda/picture.h"
 #include "cuda/weights.h"
 #include "frame.h"
-#include "stages.h"
 
 namespace mdrn::cuda {
 
@@ -68,15 +67,16 @@ public:
     CudaStages(const Model &model, Cudnn *cudnn, bool half, cudaStream_t stream, WarnOnce warn);
     ~CudaStages() override;
 
-    uint64_t memory_needed(Size size) const override;
-    void prepare(Size size) override;
+    // There is one plan only.
+    uint64_t memory_needed(Size size, Plan plan) const override;
+    void prepare(Size size, Plan plan) override;
     // Pictures are in device memory. Throws Error(MDRN_ERROR_UNSUPPORTED) for a matrix that is not
     // linear.
     void unpack(const mdrn_image &image) override;
     void head() override;
-    void distill(int block, Map x) override;
+    void distill(int block) override;
     void mdsa(int block) override;
-    void ecca(int block, Map shortcut) override;
+    void ecca(int block) override;
     void gather(int block) override;
     void tail() override;
     void pack(const mdrn_image &image) override;
@@ -95,8 +95,7 @@ private:
     void with_type(Run run) const;
 
     void convolve(const Convolution &convolution, const char *name, int inputs, int outputs,
-                  int kernel, const void *x, const void *weight, void *y,
-                  const void *added = nullptr);
+                  int kernel, const void *x, const void *weight, void *y);
     void fill_distilled();  // the channel of 1
     void warn_of_odd();
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "cuda/launch.h"
-#include "stages.h"
+#include "frame.h"
 
 namespace mdrn::cuda {
 

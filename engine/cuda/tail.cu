@@ -30,7 +30,7 @@ __global__ void __launch_bounds__(kStripThreads, kStripBlocks)
     const int channel = 4 * threadIdx.x;
     const Floats<4> bias = load<4>(dw.bias + channel);
     const int first = blockIdx.y * kStripRows;
-    const int last = min(first + kStripRows, height);
+    const int last = least(first + kStripRows, height);
     const ReflectedColumn<4, T> pw(pointwise, height, width, channels, x, channel);
     slide<4>(dw.taps + channel, channels, first, last, pw, [&](int row, Floats<4> sum) {
         const size_t at = (static_cast<size_t>(row) * width + x) * channels + channel;
@@ -43,6 +43,7 @@ __global__ void __launch_bounds__(kStripThreads, kStripBlocks)
 void CudaStages::tail() {
     const int c = channels_.c;
     void *const work = map(Map::fused);
+    head();  // f0 once more, which costs less than to keep it
     with_type([&]<typename T>() {
         const size_t quads = pixels() * (c / 4);
         Launch what{"activate", blocks(quads, kThreads), kThreads, 0, {}};
@@ -56,7 +57,7 @@ void CudaStages::tail() {
         what = strips("restore", size_, c, 0);
         what.cost = {2 * map_bytes(c), map_bytes(c), 9.0 * pixels() * c, 2.0 * pixels() * c};
         launch(queue_, what, restore<T>, size_.height, size_.width, c, weights_.c2_dw,
-               static_cast<const T *>(places_->stacked), static_cast<const T *>(map(Map::f0)),
+               static_cast<const T *>(places_->stacked), static_cast<const T *>(map(Map::x)),
                static_cast<T *>(work));
     });
     convolve(convolutions_->upsampler, "convolution upsampler", c, channels_.subpixels, 3, work,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A picture's planes -> rgb (H, W, 4), shifted by the mean; a thread for each pixel.
+#include "cuda/access.h"
 #include "cuda/device.h"
-#include "cuda/samples.h"
 #include "cuda/stages.h"
 
 namespace mdrn::cuda {
@@ -39,7 +39,7 @@ __global__ void __launch_bounds__(kThreads)
     const size_t pixel = static_cast<size_t>(blockIdx.x) * kThreads + threadIdx.x;
     if (pixel >= static_cast<size_t>(height) * width) return;
     const int out_y = static_cast<int>(pixel / width), out_x = static_cast<int>(pixel % width);
-    const int y = min(out_y, picture.height - 1), x = min(out_x, picture.width - 1);
+    const int y = least(out_y, picture.height - 1), x = least(out_x, picture.width - 1);
     const float first = read_sample(picture.part[0], y, x, odd);
     float r = first, g = first, b = first;
     if (picture.model == MDRN_COLOR_RGB) {

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "stages.h"
+#include "frame.h"
 
 namespace mdrn::cuda {
 
