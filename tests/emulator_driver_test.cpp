@@ -15,9 +15,11 @@
 
 extern "C" CUresult cuModuleLoadData(void **module, const void *image);
 
+std::map<std::string, long long> emulated_abi();
+std::map<std::string, long long> toolkit_abi();
+
 namespace {
 
-using emulated::Buffer;
 using emulated::Device;
 using emulated::launch_on;
 
@@ -252,6 +254,14 @@ TEST_F(Streams, ErrorsHaveNames) {
     const char *name = nullptr;
     EXPECT_EQ(cuGetErrorName(CUDA_ERROR_INVALID_CONTEXT, &name), CUDA_SUCCESS);
     EXPECT_STREQ(name, "CUDA_ERROR_INVALID_CONTEXT");
+}
+
+TEST(Headers, SameAsTheToolkits) {
+#ifdef MDRN_CUDA_TOOLKIT
+    EXPECT_EQ(emulated_abi(), toolkit_abi());
+#else
+    GTEST_SKIP() << "no CUDA toolkit to compare with";
+#endif
 }
 
 // ---- At the end of a process
