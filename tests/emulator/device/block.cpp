@@ -29,9 +29,6 @@ void __syncthreads(std::source_location where) {
 namespace emulated {
 namespace {
 
-// Unwinds the stack of a thread that will not be finished.
-struct Abandoned {};
-
 std::string text(uint3 index) {
     return "(" + std::to_string(index.x) + ", " + std::to_string(index.y) + ", " +
            std::to_string(index.z) + ")";
@@ -98,11 +95,13 @@ void Block::run_block() {
     next_ = 0;
     while (true) {
         run_ready();
-        if (!failure_.empty()) return abandon();
         if (returned_ == count) return;
-        if (arrived_ < count) {
-            failure_ = deadlock();
-            return abandon();
+        if (failure_.empty() && arrived_ < count) failure_ = deadlock();
+        if (!failure_.empty()) {
+            for (const Thread &thread : threads_)
+                if (thread.state != State::fresh && thread.state != State::returned)
+                    given_up_.push_back(thread.fiber);
+            return;
         }
         arrived_ = 0;
         ready_ = order_;
@@ -143,11 +142,8 @@ void Block::work() {
 
 void Block::run_thread() {
     const int self = current_;
-    try {
-        threads_[self].state = State::ready;
-        (*thread_)();
-    } catch (const Abandoned &) {
-    }
+    threads_[self].state = State::ready;
+    (*thread_)();
     threads_[self].state = State::returned;
     ++returned_;
 }
@@ -157,7 +153,6 @@ void Block::wait(State state, std::source_location where) {
     self.state = state;
     self.where = where;
     self.fiber->yield();
-    if (abandoned_) throw Abandoned{};
     self.state = State::ready;
 }
 
@@ -171,25 +166,13 @@ void Block::barrier(std::source_location where) {
     wait(State::at_barrier, where);
 }
 
-// Ends what has been started, so that its stacks are unwound.
-void Block::abandon() {
-    abandoned_ = true;
-    for (size_t t = 0; t < threads_.size(); ++t) {
-        if (threads_[t].state == State::fresh || threads_[t].state == State::returned) continue;
-        current_ = static_cast<int>(t);
-        threads_[t].fiber->resume();
-    }
-    abandoned_ = false;
-}
-
 bool Block::same(std::source_location a, std::source_location b) {
     return a.line() == b.line() && std::strcmp(a.file_name(), b.file_name()) == 0;
 }
 
 void Block::fail(const std::string &what) {
-    failure_ =
-        "block " + text(blockIdx) + ", thread " + text(threads_[current_].index) + ": " + what;
-    throw Abandoned{};
+    failure_ = "block " + text(blockIdx) + ", thread " + text(threadIdx) + ": " + what;
+    while (true) threads_[current_].fiber->yield();
 }
 
 // Nobody can go on: some wait for others that have returned or wait elsewhere.

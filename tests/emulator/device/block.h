@@ -44,7 +44,9 @@ public:
     // Runs the whole grid. Throws Misuse; the rest of the grid is then left out.
     void run(const Grid &grid, const std::function<void()> &thread, const Order &order);
 
-    // From inside a thread.
+    // From inside a thread. fail() ends the grid: the thread and those that wait are left as they
+    // are, never to run again.
+    [[noreturn]] void fail(const std::string &what);
     void barrier(std::source_location where);
     uint64_t exchange(unsigned mask, uint64_t value, int from, std::source_location where);
     int lane() const { return current_ % 32; }
@@ -73,9 +75,7 @@ private:
     void work();  // a fiber's life
     void run_thread();
     void wait(State state, std::source_location where);
-    void abandon();
     std::string deadlock() const;
-    [[noreturn]] void fail(const std::string &what);
     static bool same(std::source_location a, std::source_location b);
 
     const std::function<void()> *thread_ = nullptr;
@@ -90,8 +90,8 @@ private:
     int returned_ = 0;  // from the kernel
     std::vector<Meeting> meetings_;
     std::vector<Fiber *> idle_;
+    std::vector<Fiber *> given_up_;
     std::string failure_;
-    bool abandoned_ = false;
 };
 
 // The one there is: builtin variables and shared memory belong to the block that runs.

@@ -10,6 +10,9 @@ using namespace emulated;
         return CUDA_ERROR_NOT_SUPPORTED; \
     }
 
+ABSENT(cuDeviceGetLuid)
+ABSENT(cuDeviceGetByPCIBusId)
+ABSENT(cuDeviceGetPCIBusId)
 ABSENT(cuLaunchKernel)
 ABSENT(cuLaunchCooperativeKernel)
 ABSENT(cuLinkCreate)
@@ -32,7 +35,6 @@ ABSENT(cuImportExternalMemory)
 ABSENT(cuDestroyExternalMemory)
 ABSENT(cuExternalMemoryGetMappedBuffer)
 ABSENT(cuExternalMemoryGetMappedMipmappedArray)
-ABSENT(cuMipmappedArrayCreate)
 ABSENT(cuMipmappedArrayGetLevel)
 ABSENT(cuMipmappedArrayDestroy)
 ABSENT(cuImportExternalSemaphore)

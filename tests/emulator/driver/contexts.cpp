@@ -86,6 +86,9 @@ void reset() {
     }
     for (Device &device : world().devices) device = {};
     current.clear();
+    world().calls = world().allocations = 0;
+    world().calls_to_failure = world().allocations_to_failure = 0;
+    world().abandoned_bytes = world().abandoned_streams = world().abandoned_events = 0;
     take_faults();
 }
 
