@@ -50,7 +50,8 @@ public:
     Passage(int scale, Size size)
         : size_(size),
           model_(passage(scale)),
-          cuda_(model_, nullptr, false, nullptr, [this](const std::string &) { ++warnings; }) {
+          cuda_(model_, device_.cudnn.get(), false, device_.stream,
+                [this](const std::string &) { ++warnings; }) {
         cuda_.prepare(size, Plan::fast);
     }
 
@@ -91,6 +92,7 @@ public:
 private:
     Size size_;
     Model model_;
+    Device device_;
     cuda::CudaStages cuda_;
 };
 

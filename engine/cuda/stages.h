@@ -85,7 +85,9 @@ public:
     // Where work is enqueued from now on, and who is told of each launch.
     Queue &queue() { return queue_; }
 
-    // Copies a map from and to (C, H, W) without gaps, after all that was enqueued before.
+    // For tests: where things lie, and a map from and to (C, H, W) without gaps, after all that was
+    // enqueued before.
+    const Places &places() const { return *places_; }
     void read(Map map, float *chw);
     void write(Map map, const float *chw);
 
