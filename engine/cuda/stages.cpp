@@ -11,15 +11,15 @@
 
 namespace mdrn::cuda {
 
-Convolutions::Convolutions(const Channels &n, Size size, bool half, Cudnn *cudnn)
-    : fea_conv(cudnn, {size.height, size.width, 4, n.c, 3, half}),
-      stacked(cudnn, {size.height, size.width, n.c, n.stacked, 1, half}),
-      c4(cudnn, {size.height, size.width, n.c, n.d, 1, half}),
-      c5(cudnn, {size.height, size.width, n.distilled, n.c, 1, half}),
-      conv1(cudnn, {size.height, size.width, n.c, n.dispersed, 1, half}),
-      pointwise(cudnn, {size.height, size.width, n.c, n.c, 1, half}),
-      gather(cudnn, {size.height, size.width, n.c, n.c, 1, half, true}),
-      upsampler(cudnn, {size.height, size.width, n.c, n.subpixels, 3, half}) {}
+Convolutions::Convolutions(const Channels &n, Size size, bool fp16, Cudnn *cudnn)
+    : fea_conv(cudnn, {size.height, size.width, 4, n.c, 3, fp16}),
+      stacked(cudnn, {size.height, size.width, n.c, n.stacked, 1, fp16}),
+      c4(cudnn, {size.height, size.width, n.c, n.d, 1, fp16}),
+      c5(cudnn, {size.height, size.width, n.distilled, n.c, 1, fp16}),
+      conv1(cudnn, {size.height, size.width, n.c, n.dispersed, 1, fp16}),
+      pointwise(cudnn, {size.height, size.width, n.c, n.c, 1, fp16}),
+      gather(cudnn, {size.height, size.width, n.c, n.c, 1, fp16, true}),
+      upsampler(cudnn, {size.height, size.width, n.c, n.subpixels, 3, fp16}) {}
 
 size_t Convolutions::workspace() const {
     return std::max({fea_conv.workspace(), stacked.workspace(), c4.workspace(), c5.workspace(),
@@ -27,10 +27,10 @@ size_t Convolutions::workspace() const {
                      upsampler.workspace()});
 }
 
-Places::Places(Carver &carver, const Channels &n, Size size, bool half, size_t workspace_bytes) {
+Places::Places(Carver &carver, const Channels &n, Size size, bool fp16, size_t workspace_bytes) {
     const size_t pixels = size_t(size.width) * size_t(size.height);
     const auto take = [&](int channels) {
-        return carver.bytes(pixels * channels * (half ? sizeof(__half) : sizeof(float)));
+        return carver.bytes(pixels * channels * (fp16 ? sizeof(__half) : sizeof(float)));
     };
     rgb = take(4);
     for (void *&map : maps) map = take(n.c);
@@ -56,14 +56,14 @@ Places::Places(Carver &carver, const Channels &n, Size size, bool half, size_t w
     workspace = carver.bytes(workspace_bytes);
 }
 
-CudaStages::CudaStages(const Model &model, Cudnn *cudnn, bool half, cudaStream_t stream,
+CudaStages::CudaStages(const Model &model, Cudnn *cudnn, bool fp16, cudaStream_t stream,
                        WarnOnce warn)
     : channels_(model),
       cudnn_(cudnn),
-      half_(half),
+      half_(fp16),
       warn_(std::move(warn)),
       queue_{stream, {}},
-      weights_(model, half, stream) {
+      weights_(model, fp16, stream) {
     check(cudaMallocHost(reinterpret_cast<void **>(&odd_), sizeof *odd_),
           "allocating pinned memory");
     *odd_ = 0;

@@ -36,7 +36,7 @@ struct Branches {
 
 // The convolutions of a frame of one size, by the stage that has them.
 struct Convolutions {
-    Convolutions(const Channels &channels, Size size, bool half, Cudnn *cudnn);
+    Convolutions(const Channels &channels, Size size, bool fp16, Cudnn *cudnn);
     size_t workspace() const;
 
     Convolution fea_conv, stacked, c4, c5, conv1, pointwise, gather, upsampler;
@@ -44,7 +44,7 @@ struct Convolutions {
 
 // Where things lie for one size of frame. A map's place is another's where the first is done with.
 struct Places {
-    Places(Carver &carver, const Channels &channels, Size size, bool half, size_t workspace);
+    Places(Carver &carver, const Channels &channels, Size size, bool fp16, size_t workspace);
 
     void *rgb;          // (H, W, 4): R, G, B less the mean; 1
     void *maps[kMaps];  // (H, W, C); fused also holds r_1 to r_3, and the tail's maps
@@ -64,7 +64,7 @@ class CudaStages final : public Stages {
 public:
     // The model must outlive the stages, and cudnn too (null: no cuDNN, plain kernels instead).
     // The context that is current now is current in every call, and when they go.
-    CudaStages(const Model &model, Cudnn *cudnn, bool half, cudaStream_t stream, WarnOnce warn);
+    CudaStages(const Model &model, Cudnn *cudnn, bool fp16, cudaStream_t stream, WarnOnce warn);
     ~CudaStages() override;
 
     // There is one plan only.
