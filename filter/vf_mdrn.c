@@ -77,6 +77,7 @@ typedef struct MDRNContext {
     mdrn_context *mdrn;
     AVFifo *jobs;           ///< frames in flight, the oldest first
     mdrn_layout layout;
+    int queried;            ///< times that query_formats() was called
     int warned_interlaced;
     int said_matrix;
 } MDRNContext;
@@ -288,9 +289,11 @@ static int query_formats(AVFilterContext *ctx)
     const AVPixFmtDescriptor *desc = NULL;
     AVFilterFormats *formats       = NULL;
     enum AVPixelFormat only        = AV_PIX_FMT_NONE;
+    MDRNContext *s                 = ctx->priv;
     int ret;
 
-    if (!offered || !offered->nb_formats)
+    /* Once more, when filters that take anything know what they will get. */
+    if (!s->queried++ || !offered || !offered->nb_formats)
         return AVERROR(EAGAIN);
     if (offered->nb_formats == 1) {
         only = offered->formats[0];
