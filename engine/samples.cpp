@@ -177,6 +177,13 @@ Size component_size(const mdrn_image &image, int component) {
             ((image.height - 1) >> layout.log2_chroma_h) + 1};
 }
 
+uint32_t earlier_bits(const mdrn_layout &layout, int component) {
+    uint32_t bits = 0;
+    for (int i = 0; i < component; ++i)
+        bits |= shared_bits(layout.component[component], layout.component[i], layout.big_endian);
+    return bits;
+}
+
 bool gather(const mdrn_layout &layout, int component, const Codes &codes, const void *row,
             int first, int count, float *out) {
     const Row r = row_of(layout, component, row, first, count);
@@ -192,8 +199,7 @@ void scatter(const mdrn_layout &layout, int component, const Codes &codes, const
              void *row, int first, int count) {
     const mdrn_component &c = layout.component[component];
     Row r = row_of(layout, component, row, first, count);
-    for (int i = 0; i < component; ++i)
-        r.others |= shared_bits(c, layout.component[i], layout.big_endian);
+    r.others = earlier_bits(layout, component);
     with_word(layout, c, [&]<typename Word, bool swap>() {
         if constexpr (sizeof(Word) > 1)
             if (layout.is_float) return scatter_floats<Word, swap>(r, in);

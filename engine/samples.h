@@ -25,6 +25,9 @@ int word_size(const mdrn_component &component);
 // Samples of a component in a row, and rows.
 Size component_size(const mdrn_image &image, int component);
 
+// Bits of a component's word that earlier components of the layout have.
+uint32_t earlier_bits(const mdrn_layout &layout, int component);
+
 // Reads samples first to first + count - 1 of a row to out[0] and on. Float samples that are not
 // finite become 0; returns whether there were none.
 bool gather(const mdrn_layout &layout, int component, const Codes &codes, const void *row,
