@@ -3,7 +3,7 @@
 # Builds an ffmpeg with the mdrn filter; the last line on stdout is the path of
 # a program to run it with. Build the engine first (cmake --preset release).
 #
-# build-ffmpeg.sh VERSION|--system [--libraries] [--sanitize LIST]
+# build-ffmpeg.sh VERSION|--system [--libraries|--fate] [--sanitize LIST]
 #                 [--source TARBALL|GIT|DIRECTORY]
 #
 #   VERSION      5.1, 7.1, 8.1, 9.0 or in full (9.0.2): a static ffmpeg
@@ -14,6 +14,8 @@
 #                and lib/pkgconfig/ (static: pkg-config --static). It has
 #                libmdrn's names only: at run time LD_LIBRARY_PATH or an rpath
 #                leads to libmdrn
+#   --fate       an ffmpeg with little else than mdrn, for FFmpeg's own tests. The
+#                last line is its source, where make fate-filter-mdrn works
 #   --sanitize   for GCC's -fsanitize=, such as address,undefined
 #   --source     FFmpeg's source: a tarball, a git repository with FFmpeg's tags,
 #                or an unpacked source; otherwise apt or ffmpeg.org is asked
@@ -26,7 +28,7 @@ export LC_ALL=C
 # shellcheck source=patches/source.sh
 source "$(dirname "${BASH_SOURCE[0]}")/source.sh"
 build=$root/build/release
-usage() { sed -n '3,22s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '3,24s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
 # Libraries of filters: configure's name, package, and what shows it is there.
 filter_libraries='
@@ -52,14 +54,17 @@ pocketsphinx libpocketsphinx-dev pocketsphinx
 vaapi libva-dev libva
 '
 
-# What programs on libavfilter's API are tested with.
+# What programs on libavfilter's API are tested with, and what FATE's tests use.
 api_filters=mdrn,crop,format,null,scale,setfield,setparams,setsar,settb,showinfo,split,testsrc2,vflip
+# movie is there for configure, which only then links what metadata needs.
+fate_filters=mdrn,crop,drawbox,format,gblur,metadata,movie,perms,psnr,scale,select,split,testsrc2,trim
 
 version='' kind=ffmpeg sanitize='' source=''
 while (($#)); do
     case $1 in
     --system) kind=dropin ;;
     --libraries) kind=libraries ;;
+    --fate) kind=fate ;;
     --sanitize) sanitize=${2:?--sanitize needs a list}; shift ;;
     --source) source=$(realpath -e "${2:?--source needs a path}"); shift ;;
     -h|--help) usage; exit 0 ;;
@@ -107,6 +112,13 @@ find_flags() {
             --disable-avdevice --disable-avformat --disable-avcodec --disable-swresample
             "--enable-filter=$api_filters")
         ;;
+    fate)
+        flags+=(--disable-everything --disable-autodetect --disable-ffplay --disable-ffprobe
+            --enable-demuxer=image2 --enable-decoder=pgmyuv --enable-decoder=rawvideo
+            --enable-encoder=pcm_s16le --enable-encoder=rawvideo
+            --enable-muxer=framecrc --enable-muxer=nut --enable-protocol=file
+            --enable-protocol=md5 --enable-protocol=pipe "--enable-filter=$fate_filters")
+        ;;
     dropin) find_dropin_flags ;;
     esac
 }
@@ -147,24 +159,22 @@ find_key() {
 
 # --- build ------------------------------------------------------------------
 
-# A place of its own for what ffmpeg is compiled and linked with, so that
-# nothing in the cache points here. At run time the wrapper says where it is.
+# What ffmpeg is compiled and linked with is a folder of its source, so that
+# nothing in the cache points elsewhere. The names are enough to link with,
+# whatever state the engine is in; at run time the wrapper says where it is.
 make_prefix() {
-    mkdir -p "$1/include" "$1/lib/pkgconfig"
-    cp "$root/engine/include/mdrn.h" "$1/include/"
-    # The names are enough to link with, whatever state the engine is in.
-    sed -n 's/^MDRN_API.*[ *]\(mdrn_[a-z_]*\)(.*/void \1(void) {}/p' \
-        "$root/engine/include/mdrn.h" |
-        gcc -w -fno-builtin -shared -fPIC -Wl,-soname,libmdrn.so.0 \
-            -o "$1/lib/libmdrn.so" -x c -
-    sed -e "s|^prefix=.*|prefix=$1|" -e "s|^libdir=.*|libdir=$1/lib|" \
-        -e "s|^includedir=.*|includedir=$1/include|" \
-        -e '/^Requires.private/d' -e '/^Libs.private/d' \
-        "$build/lib/pkgconfig/libmdrn.pc" >"$1/lib/pkgconfig/libmdrn.pc"
+    mkdir -p mdrn/include mdrn/lib/pkgconfig
+    cp "$root/engine/include/mdrn.h" mdrn/include/
+    sed -n 's/^MDRN_API.*[ *]\(mdrn_[a-z_]*\)(.*/void \1(void) {}/p' mdrn/include/mdrn.h |
+        gcc -w -fno-builtin -shared -fPIC -Wl,-soname,libmdrn.so.0 -o mdrn/lib/libmdrn.so -x c -
+    # shellcheck disable=SC2016  # pkg-config's own variable
+    sed -e 's|^prefix=.*|prefix=mdrn|' -e 's|^libdir=.*|libdir=${prefix}/lib|' \
+        -e 's|^includedir=.*|includedir=${prefix}/include|' -e '/^[A-Z][a-z]*\.private/d' \
+        "$build/lib/pkgconfig/libmdrn.pc" >mdrn/lib/pkgconfig/libmdrn.pc
 }
 
 configure() {
-    PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH} \
+    PKG_CONFIG_PATH=mdrn/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH} \
         ./configure --cc="$cc" --prefix="$result" "$@"
 }
 
@@ -187,10 +197,10 @@ compile() { # everything that goes to the log
     set -e
     rm -rf "$work"
     mkdir -p "$work/out"
-    make_prefix "$work/prefix"
     unpack "$version" "$work/src" "$source"
     add_filter "$version" "$work/src"
     cd "$work/src"
+    make_prefix
     case $kind in
     ffmpeg)
         configure "${flags[@]}"
@@ -201,8 +211,16 @@ compile() { # everything that goes to the log
         configure "${flags[@]}"
         make -j"$(nproc)"
         make DESTDIR="$work/root" install-libs install-headers
-        cp -a "$work/root$result/." "$work/prefix/." "$work/out"
-        sed -i "s|$work/prefix|$result|g" "$work"/out/lib/pkgconfig/*.pc
+        cp -a "$work/root$result/." mdrn/. "$work/out"
+        # shellcheck disable=SC2016  # pkg-config's own variable
+        sed -i -e "s|^prefix=mdrn|prefix=$result|" -e 's|-Lmdrn/lib|-L${libdir}|' \
+            "$work"/out/lib/pkgconfig/*.pc
+        ;;
+    fate)
+        configure "${flags[@]}"
+        make -j"$(nproc)" ffmpeg libavfilter/tests/filtfmts tests/data/vsynth1.yuv
+        rm -r "$work/out"
+        mv "$work/src" "$work/out"
         ;;
     dropin)
         configure "${flags[@]}" || configure_with_less
@@ -260,7 +278,7 @@ if [[ ! -d $result ]]; then
 fi
 flock -u 9
 
-if [[ $kind == libraries ]]; then
+if [[ $kind == libraries || $kind == fate ]]; then
     printf '%s\n' "$result"
     exit
 fi

@@ -85,6 +85,7 @@ fetch_with_apt() (
 )
 
 fetch_with_curl() {
+    [[ -n $(sha256_of "$1") ]] || say "ffmpeg-$1.tar.xz from ffmpeg.org: its sum is not known here"
     curl -fL --retry 2 -o "$2.$$" "https://ffmpeg.org/releases/ffmpeg-$1.tar.xz" &&
         mv "$2.$$" "$2"
 }
@@ -93,8 +94,9 @@ unpack() { # version directory [tarball, git repository or unpacked source]
     local tarball=${3-}
     mkdir -p "$2"
     if [[ -e $tarball/.git || -f $tarball/HEAD ]]; then
-        git -C "$tarball" archive "n$1" | tar x -C "$2"
-        return
+        git -C "$tarball" archive "n$1" | tar x -C "$2" && return
+        say "$tarball: FFmpeg $1 is not in this repository as the tag n$1"
+        return 1
     elif [[ -d $tarball ]]; then
         [[ -f $tarball/configure ]] || { say "$tarball is no FFmpeg source: it has no configure"; return 1; }
         cp -a "$tarball/." "$2"
@@ -118,12 +120,20 @@ unpack() { # version directory [tarball, git repository or unpacked source]
     tar xf "$tarball" -C "$2" --strip-components=1
 }
 
+# What FATE compares with. Formats and their tags in NUT differ between lines.
+add_references() { # patch directory
+    local line=${1##*ffmpeg-}
+    cp "$root/patches/fate/filter-mdrn" "$2/tests/ref/fate/"
+    cp "$root/patches/fate/filter-pixfmts-mdrn-${line%.patch}" "$2/tests/ref/fate/filter-pixfmts-mdrn"
+}
+
 add_filter() { # version directory
     local patch
     while read -r patch; do
         if patch -d "$2" -p1 -F0 --dry-run <"$patch" >/dev/null; then
             patch -d "$2" -p1 -F0 <"$patch"
             cp "$root/filter/vf_mdrn.c" "$2/libavfilter/"
+            add_references "$patch" "$2"
             return
         fi
     done < <(patches_for "$1")
