@@ -131,7 +131,7 @@ add_filter() { # version directory
     local patch
     while read -r patch; do
         if patch -d "$2" -p1 -F0 --dry-run <"$patch" >/dev/null; then
-            patch -d "$2" -p1 -F0 <"$patch"
+            patch -d "$2" -p1 -F0 --no-backup-if-mismatch <"$patch"
             cp "$root/filter/vf_mdrn.c" "$2/libavfilter/"
             add_references "$patch" "$2"
             return
