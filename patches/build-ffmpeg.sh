@@ -100,8 +100,8 @@ find_flags() {
     flags=(--disable-doc --disable-debug --enable-libmdrn)
     missing=()
     command -v nasm >/dev/null || flags+=(--disable-x86asm)
-    [[ -z $sanitize ]] || flags+=("--extra-cflags=-fsanitize=$sanitize -fno-omit-frame-pointer"
-        "--extra-ldflags=-fsanitize=$sanitize")
+    [[ -z $sanitize ]] || flags+=(--optflags=-O1 "--extra-ldflags=-fsanitize=$sanitize"
+        "--extra-cflags=-fsanitize=$sanitize -fno-omit-frame-pointer")
     case $kind in
     ffmpeg)
         flags+=(--disable-ffplay --disable-ffprobe)
