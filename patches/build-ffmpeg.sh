@@ -16,7 +16,8 @@
 #                leads to libmdrn
 #   --fate       an ffmpeg with little else than mdrn, for FFmpeg's own tests. The
 #                last line is its source, where make fate-filter-mdrn works
-#   --sanitize   for GCC's -fsanitize=, such as address,undefined
+#   --sanitize   for -fsanitize=, such as address,undefined; with
+#                fuzzer-no-link, clang compiles
 #   --source     FFmpeg's source: a tarball, a git repository with FFmpeg's tags,
 #                or an unpacked source; otherwise apt or ffmpeg.org is asked
 #
@@ -28,7 +29,7 @@ export LC_ALL=C
 # shellcheck source=patches/source.sh
 source "$(dirname "${BASH_SOURCE[0]}")/source.sh"
 build=$root/build/release
-usage() { sed -n '3,24s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '3,25s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
 # Libraries of filters: configure's name, package, and what shows it is there.
 filter_libraries='
@@ -55,7 +56,7 @@ vaapi libva-dev libva
 '
 
 # What programs on libavfilter's API are tested with, and what FATE's tests use.
-api_filters=mdrn,crop,format,null,scale,setfield,setparams,setsar,settb,showinfo,split,testsrc2,vflip
+api_filters=mdrn,crop,format,fps,null,scale,setfield,setparams,setsar,settb,showinfo,split,testsrc2,trim,vflip
 # movie is there for configure, which only then links what metadata needs.
 fate_filters=mdrn,crop,drawbox,format,gblur,metadata,movie,perms,psnr,scale,select,split,testsrc2,trim
 
@@ -146,12 +147,13 @@ find_dropin_flags() {
 }
 
 cc=gcc
-! command -v ccache >/dev/null || cc='ccache gcc'
+[[ $sanitize != *fuzzer* ]] || cc=clang # GCC has no libFuzzer
+! command -v ccache >/dev/null || cc="ccache $cc"
 
 find_key() {
     {
         printf '%s\n' "$version" "${flags[@]}" "$source"
-        gcc --version
+        $cc --version
         patches_for "$version" | xargs -d '\n' cat
         cat "$root/filter/vf_mdrn.c" "$root/engine/include/mdrn.h"
     } | sha256sum | cut -c1-16
