@@ -110,7 +110,7 @@ static const AVOption mdrn_options[] = {
     { "memory",
       "bytes of memory to take at most, 0 for 80% of what is available",
       OFFSET(memory), AV_OPT_TYPE_INT64, { .i64 = 0 },
-      INT64_MIN, INT64_MAX, FLAGS },
+      INT64_MIN, (double)INT64_MAX, FLAGS },
     { NULL }
 };
 
