@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Pictures of any layout from and to planar RGB float, in host memory. All colour arithmetic is
-// zimg's.
+// Pictures of any layout from and to planar RGB float, in host memory.
 #pragma once
 
 #include <cstddef>
