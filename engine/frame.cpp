@@ -115,10 +115,6 @@ struct Component {
     Codes codes;
 };
 
-float *line_of(const Planes &planes, int c, int y) {
-    return planes.data + c * planes.plane + y * planes.row;
-}
-
 // A line of three components, copied from planes that must stay as they are.
 struct Lines {
     explicit Lines(int width)
@@ -150,14 +146,6 @@ void extend(const Planes &rgb, Size size) {
         for (int y = size.height; y < rgb.size.height; ++y)
             std::copy_n(last, rgb.size.width, line_of(rgb, c, y));
     }
-}
-
-Graph &graph_for(std::unique_ptr<Graph> &kept, const PlanarFormat &from, const PlanarFormat &to) {
-    if (!kept || !kept->converts(from, to)) {
-        kept.reset();
-        kept = std::make_unique<Graph>(from, to);
-    }
-    return *kept;
 }
 
 void check_fits(const Planes &planes, const mdrn_image &image, const char *what) {

@@ -20,6 +20,10 @@ struct Planes {
     ptrdiff_t plane = 0;  // floats from one plane to the next
 };
 
+inline float *line_of(const Planes &planes, int c, int y) {
+    return planes.data + c * planes.plane + y * planes.row;
+}
+
 // Tells the user something once per context.
 using WarnOnce = std::function<void(const std::string &message)>;
 

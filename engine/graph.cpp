@@ -157,4 +157,12 @@ void Graph::run(const Line &read, const Line &write) {
                                     from_.get(), Side::visit, to_.get()));
 }
 
+Graph &graph_for(std::unique_ptr<Graph> &kept, const PlanarFormat &from, const PlanarFormat &to) {
+    if (!kept || !kept->converts(from, to)) {
+        kept.reset();
+        kept = std::make_unique<Graph>(from, to);
+    }
+    return *kept;
+}
+
 }  // namespace mdrn

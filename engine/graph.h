@@ -42,4 +42,7 @@ private:
     std::unique_ptr<float[], void (*)(void *)> scratch_;
 };
 
+// The graph that is kept, made anew if it converts something else.
+Graph &graph_for(std::unique_ptr<Graph> &kept, const PlanarFormat &from, const PlanarFormat &to);
+
 }  // namespace mdrn
