@@ -9,18 +9,19 @@ void Excess::take(const Planes &rgb) {
     size_ = rgb.size;
     taken_.resize(3 * size_t(size_.width) * size_t(size_.height));
     float *to = taken_.data();
-    bool any = false;
+    unsigned any = 0;
     for (int c = 0; c < 3; ++c)
         for (int y = 0; y < size_.height; ++y, to += size_.width) {
             float *line = line_of(rgb, c, y);
             for (int x = 0; x < size_.width; ++x) {
-                const float inside = std::clamp(line[x], 0.F, 1.F);
-                to[x] = line[x] - inside;
-                any |= line[x] != inside;
+                const float value = line[x];
+                const float inside = std::min(std::max(value, 0.F), 1.F);
+                to[x] = value - inside;
+                any |= unsigned(value != inside);
                 line[x] = inside;
             }
         }
-    any_ = any;
+    any_ = any != 0;
 }
 
 void Excess::give_back(const Planes &hr) {
