@@ -28,11 +28,12 @@ struct Statistics {
 EccaScratch::EccaScratch(Carver &carver, const Model &model, Size size)
     : y(carver, 3, model.features, size.width) {}
 
-void CpuStages::ecca(int block) {
+void CpuStages::ecca(int block, Map shortcut) {
     const Ecca &weights = model_.blocks[block].cca;
     const int c = model_.features;
     const int height = size_.height;
     const RowSet &fused = map(Map::fused);
+    const RowSet &from = map(shortcut);
     const RowSet &x = map(Map::x);
     const float *zero = memory_->zero.row(0);
     const auto rows_of_y = [&](int thread) {
@@ -61,7 +62,7 @@ void CpuStages::ecca(int block) {
             const float *rows[3] = {row > 0 ? y.row(row - 1) : zero, y.row(row),
                                     row + 1 < height ? y.row(row + 1) : zero};
             kernels_.depthwise(taps.data(), weights.body_3.bias.data(), rows, y.pitch(),
-                               fused.row(row), fused.pitch, x.row(row), x.pitch, x.row(row),
+                               fused.row(row), fused.pitch, from.row(row), from.pitch, x.row(row),
                                x.pitch, c, size_.width, false);
         }
     });
@@ -71,10 +72,10 @@ void CpuStages::ecca(int block) {
 void CpuStages::y_row(int block, int row, const Ring &y) {
     const int c = model_.features;
     const RowSet &fused = map(Map::fused);
-    std::vector<const float *> in(c);
-    channel_pointers(fused.row(row), fused.pitch, c, in.data());
-    kernels_.pointwise(blocks_[block].body_0, model_.blocks[block].cca.body_0.bias.data(),
-                       in.data(), y.row(row), y.pitch(), size_.width, Start::bias, Epilogue::gelu);
+    const float *in[kMostFeatures];
+    channel_pointers(fused.row(row), fused.pitch, c, in);
+    kernels_.pointwise(blocks_[block].body_0, model_.blocks[block].cca.body_0.bias.data(), in,
+                       y.row(row), y.pitch(), size_.width, Start::bias, Epilogue::gelu);
     zero_columns(y.row(row), y.pitch(), c, size_.width);
 }
 

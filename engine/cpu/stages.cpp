@@ -107,7 +107,9 @@ Memory::Memory(Carver &carver, const Model &model, Size size, Plan plan, int thr
 
     // The blocks are done when hr is written, and MDSA with t and cf when ECCA begins with y.
     Carver for_hr = carver;
-    for (RowSet &map : maps) map = RowSet(carver, size.height, c, size.width);
+    maps[static_cast<int>(Map::f0)] = maps[static_cast<int>(Map::x)] =
+        RowSet(carver, size.height, c, size.width);
+    maps[static_cast<int>(Map::fused)] = RowSet(carver, size.height, c, size.width);
     Carver for_y = carver;
     t = RowSet(carver, half.height, 4 * f, half.width);
     if (keeps) {
@@ -172,11 +174,11 @@ void CpuStages::gather(int block) {
     const RowSet &x = map(Map::x);
     const bool last = block == kBlocks - 1;
     for_bands(size_.height, 1, [&](int first, int end, int) {
-        std::vector<const float *> in(c);
+        const float *in[kMostFeatures];
         for (int y = first; y < end; ++y) {
-            channel_pointers(x.row(y), x.pitch, c, in.data());
-            kernels_.pointwise(blocks_[block].c1, model_.c1.bias.data(), in.data(),
-                               memory_->sum.row(y), memory_->sum.pitch, size_.width,
+            channel_pointers(x.row(y), x.pitch, c, in);
+            kernels_.pointwise(blocks_[block].c1, model_.c1.bias.data(), in, memory_->sum.row(y),
+                               memory_->sum.pitch, size_.width,
                                block == 0 ? Start::bias : Start::out,
                                last ? Epilogue::gelu : Epilogue::none);
         }
