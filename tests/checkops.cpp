@@ -80,12 +80,10 @@ struct Stage {
 };
 
 const std::vector<Stage> kStages{
-    {"head", [](HostStages &stages) { stages.head(); }, {}, Map::f0},
-    {"distill", [](HostStages &stages) { stages.distill(2, Map::x); }, {Map::x}, Map::fused},
-    {"distill f0", [](HostStages &stages) { stages.distill(0, Map::f0); }, {Map::f0}, Map::fused},
+    {"head", [](HostStages &stages) { stages.head(); }, {}, Map::x},
+    {"distill", [](HostStages &stages) { stages.distill(2); }, {Map::x}, Map::fused},
     {"mdsa", [](HostStages &stages) { stages.mdsa(5); }, {Map::fused}, Map::fused},
-    {"ecca", [](HostStages &stages) { stages.ecca(7, Map::x); }, {Map::x, Map::fused}, Map::x},
-    {"ecca f0", [](HostStages &stages) { stages.ecca(0, Map::f0); }, {Map::f0, Map::fused}, Map::x},
+    {"ecca", [](HostStages &stages) { stages.ecca(3); }, {Map::x, Map::fused}, Map::x},
 };
 
 struct Result {
@@ -106,7 +104,7 @@ std::vector<Result> run_stages(HostStages &stages, const Model &model, Size size
     std::vector<Result> results;
     Values out(x.size());
     for (const Stage &stage : kStages) {
-        for (Map map : {Map::f0, Map::x, Map::fused}) stages.write(map, poison.data());
+        for (Map map : {Map::x, Map::fused}) stages.write(map, poison.data());
         for (Map map : stage.in) stages.write(map, (map == Map::fused ? fused : x).data());
         stage.run(stages);
         stages.read(stage.out, out.data());
@@ -270,8 +268,8 @@ void bench() {
                         std::chrono::steady_clock::now() - start;
                     best = std::min(best, taken.count());
                 }
-                std::printf("C = %d, %dx%d, %s: %-10s %.4f s\n", features, kSize.width,
-                            kSize.height, name_of(plan).c_str(), stage.name, best);
+                std::printf("C = %d, %dx%d, %s: %-8s %.4f s\n", features, kSize.width, kSize.height,
+                            name_of(plan).c_str(), stage.name, best);
             }
         }
     }

@@ -28,12 +28,11 @@ struct Statistics {
 EccaScratch::EccaScratch(Carver &carver, const Model &model, Size size)
     : y(carver, 3, model.features, size.width) {}
 
-void CpuStages::ecca(int block, Map shortcut) {
+void CpuStages::ecca(int block) {
     const Ecca &weights = model_.blocks[block].cca;
     const int c = model_.features;
     const int height = size_.height;
     const RowSet &fused = map(Map::fused);
-    const RowSet &from = map(shortcut);
     const RowSet &x = map(Map::x);
     const float *zero = memory_->zero.row(0);
     const auto rows_of_y = [&](int thread) {
@@ -62,7 +61,7 @@ void CpuStages::ecca(int block, Map shortcut) {
             const float *rows[3] = {row > 0 ? y.row(row - 1) : zero, y.row(row),
                                     row + 1 < height ? y.row(row + 1) : zero};
             kernels_.depthwise(taps.data(), weights.body_3.bias.data(), rows, y.pitch(),
-                               fused.row(row), fused.pitch, from.row(row), from.pitch, x.row(row),
+                               fused.row(row), fused.pitch, x.row(row), x.pitch, x.row(row),
                                x.pitch, c, size_.width, false);
         }
     });

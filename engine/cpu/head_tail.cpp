@@ -48,14 +48,14 @@ void CpuStages::f0_row(int y, const Ring &shifted, float *out, ptrdiff_t pitch) 
 }
 
 void CpuStages::head() {
-    const RowSet &f0 = map(Map::f0);
+    const RowSet &x = map(Map::x);
     for_bands(size_.height, 4, [&](int first, int end, int thread) {
         Carver carver(memory_->scratch[thread]);
         const HeadScratch scratch(carver, size_);
         for (int t = std::max(0, first - 1); t < end + 1; ++t) {
             if (t < size_.height) shift_row(t, scratch.rgb);
             const int y = t - 1;
-            if (y >= first) f0_row(y, scratch.rgb, f0.row(y), f0.pitch);
+            if (y >= first) f0_row(y, scratch.rgb, x.row(y), x.pitch);
         }
     });
 }

@@ -107,9 +107,7 @@ Memory::Memory(Carver &carver, const Model &model, Size size, Plan plan, int thr
 
     // The blocks are done when hr is written, and MDSA with t and cf when ECCA begins with y.
     Carver for_hr = carver;
-    maps[static_cast<int>(Map::f0)] = maps[static_cast<int>(Map::x)] =
-        RowSet(carver, size.height, c, size.width);
-    maps[static_cast<int>(Map::fused)] = RowSet(carver, size.height, c, size.width);
+    for (RowSet &map : maps) map = RowSet(carver, size.height, c, size.width);
     Carver for_y = carver;
     t = RowSet(carver, half.height, 4 * f, half.width);
     if (keeps) {

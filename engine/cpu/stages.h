@@ -80,8 +80,8 @@ struct Branch {
 struct Memory {
     Memory(Carver &carver, const Model &model, Size size, Plan plan, int threads, int strip);
     RowSet rgb, hr;
-    std::array<RowSet, kMaps> maps;  // f0 and x are one
-    RowSet sum;                      // gather's
+    std::array<RowSet, kMaps> maps;
+    RowSet sum;  // gather's
     RowSet zero;
     RowSet t;  // MDSA's four stride-2 BSConvs
     std::array<Branch, 3> branches;
@@ -101,9 +101,9 @@ public:
     uint64_t memory_needed(Size size, Plan plan) const override;
     void prepare(Size size, Plan plan) override;
     void head() override;
-    void distill(int block, Map x) override;
+    void distill(int block) override;
     void mdsa(int block) override;
-    void ecca(int block, Map shortcut) override;
+    void ecca(int block) override;
     void gather(int block) override;
     void tail() override;
 
@@ -122,8 +122,8 @@ private:
     Memory carve(Carver &carver, Size size, Plan plan) const;
     void shift_row(int y, const Ring &shifted);
     void f0_row(int y, const Ring &shifted, float *out, ptrdiff_t pitch);
-    void distill_strip(const PackedBlock &block, const Eadb &weights, const RowSet &x, int x0,
-                       int x1, int y0, int y1, DistillScratch &scratch);
+    void distill_strip(const PackedBlock &block, const Eadb &weights, int x0, int x1, int y0,
+                       int y1, DistillScratch &scratch);
     void c_row(int block, int y, const RowSet &c);
     void cf_row(int block, const RowSet &c, float *out, ptrdiff_t pitch);
     void disperse(int block);
