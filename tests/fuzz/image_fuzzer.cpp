@@ -81,13 +81,17 @@ mdrn_image description(Input &input) {
     return image;
 }
 
-// Bytes from the first to the last that plane p has of a picture in rows of that stride; those of
-// its last row alone in row.
+constexpr int64_t kMany = 1 << 20;
+
+// Bytes from the first to the last that plane p has of a picture in rows of that stride, more than
+// kMany where it overflows; those of its last row alone in row.
 int64_t claimed(const mdrn_image &image, int p, int64_t stride, int64_t &row) {
+    int model = 0;  // perhaps none of the enum's
+    std::memcpy(&model, &image.layout.model, sizeof model);
     int64_t rows = 0;
     for (int i = 0; i < std::min<int>(image.layout.components, 4); ++i) {
         const mdrn_component &c = image.layout.component[i];
-        const bool chroma = image.layout.model == MDRN_COLOR_YUV && (i == 1 || i == 2);
+        const bool chroma = model == MDRN_COLOR_YUV && (i == 1 || i == 2);
         const auto side = [&](int64_t n, int log2) {
             return chroma && log2 <= 2 ? (n + (1 << log2) - 1) >> log2 : n;
         };
@@ -98,6 +102,7 @@ int64_t claimed(const mdrn_image &image, int p, int64_t stride, int64_t &row) {
             row, (side(image.width, image.layout.log2_chroma_w) - 1) * c.step + c.offset + word);
         rows = std::max(rows, side(image.height, image.layout.log2_chroma_h));
     }
+    if (rows > kMany || std::abs(stride) > kMany) return kMany + 1;
     return rows > 0 ? (rows - 1) * std::abs(stride) + row : 0;
 }
 
@@ -111,7 +116,7 @@ struct Planes {
             const int64_t stride = choice < 8 ? row + choice : number(input, 400);
             image.stride[p] = choice % 2 ? -stride : stride;
             const int64_t bytes = claimed(image, p, stride, row);
-            if (choice == 15 || bytes <= 0 || bytes > 1 << 20) continue;
+            if (choice == 15 || bytes <= 0 || bytes > kMany) continue;
             memory[p].resize(static_cast<size_t>(bytes));
             image.data[p] = memory[p].data() + (image.stride[p] < 0 ? bytes - row : 0);
         }
