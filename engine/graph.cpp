@@ -31,11 +31,12 @@ Buffer allocate(size_t bytes) {
 
 void check(zimg_error_code_e code) {
     if (code == ZIMG_ERROR_SUCCESS) return;
+    // zimg 3.0.4 has no name for some of the allocations that fail in it.
+    if (code == ZIMG_ERROR_OUT_OF_MEMORY || code == ZIMG_ERROR_UNKNOWN) throw std::bad_alloc();
     char why[256] = "";
     zimg_get_last_error(why, sizeof why);
-    throw Error(
-        code == ZIMG_ERROR_OUT_OF_MEMORY ? MDRN_ERROR_OUT_OF_MEMORY : MDRN_ERROR_UNSUPPORTED,
-        std::string("zimg cannot resample the picture: ") + why + ".");
+    throw Error(MDRN_ERROR_UNSUPPORTED,
+                std::string("zimg cannot resample the picture: ") + why + ".");
 }
 
 zimg_image_format zimg_format(const PlanarFormat &format) {

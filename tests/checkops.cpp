@@ -11,7 +11,6 @@
 #include <cstring>
 #include <functional>
 #include <limits>
-#include <optional>
 #include <random>
 
 #include "backends.h"
@@ -73,19 +72,18 @@ Values make(Content content, int channels, Size size, Random &random) {
     return values;
 }
 
-// What a backend holds after each stage of a frame; x and fused are given anew before each.
 struct Stage {
     const char *name;
     std::function<void(HostStages &)> run;
+    std::vector<Map> in;
     Map out;
-    std::optional<Map> poisoned;  // written without being read
 };
 
 const std::vector<Stage> kStages{
-    {"head", [](HostStages &stages) { stages.head(); }, Map::x, Map::x},
-    {"distill", [](HostStages &stages) { stages.distill(2); }, Map::fused, Map::fused},
-    {"mdsa", [](HostStages &stages) { stages.mdsa(5); }, Map::fused, {}},
-    {"ecca", [](HostStages &stages) { stages.ecca(3); }, Map::x, {}},
+    {"head", [](HostStages &stages) { stages.head(); }, {}, Map::x},
+    {"distill", [](HostStages &stages) { stages.distill(2); }, {Map::x}, Map::fused},
+    {"mdsa", [](HostStages &stages) { stages.mdsa(5); }, {Map::fused}, Map::fused},
+    {"ecca", [](HostStages &stages) { stages.ecca(3); }, {Map::x, Map::fused}, Map::x},
 };
 
 struct Result {
@@ -94,7 +92,7 @@ struct Result {
     Values values;  // (C, H, W)
 };
 
-// Runs every stage on its own on the same maps, with what it writes poisoned before.
+// Runs every stage on its own on the same maps, with all that it should not read poisoned before.
 std::vector<Result> run_stages(HostStages &stages, const Model &model, Size size, Plan plan,
                                Content content, Random random) {
     const Values rgb = make(content, 3, size, random);
@@ -106,9 +104,8 @@ std::vector<Result> run_stages(HostStages &stages, const Model &model, Size size
     std::vector<Result> results;
     Values out(x.size());
     for (const Stage &stage : kStages) {
-        stages.write(Map::x, x.data());
-        stages.write(Map::fused, fused.data());
-        if (stage.poisoned) stages.write(*stage.poisoned, poison.data());
+        for (Map map : {Map::x, Map::fused}) stages.write(map, poison.data());
+        for (Map map : stage.in) stages.write(map, (map == Map::fused ? fused : x).data());
         stage.run(stages);
         stages.read(stage.out, out.data());
         results.push_back({stage.name, size, out});
