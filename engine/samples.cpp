@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "matrix.h"
+
 namespace mdrn {
 namespace {
 
@@ -162,6 +164,20 @@ Codes codes_of(int depth, bool chroma, bool limited) {
     const float centre = std::ldexp(1.F, depth - 1);
     if (limited) return chroma ? Codes{centre, 224 * unit, top} : Codes{16 * unit, 219 * unit, top};
     return {chroma ? centre : 0.F, top, top};
+}
+
+// H.273 has B and R, with that matrix in G's company, and YCgCo's chroma quantised as luma is.
+Codes component_codes(const mdrn_image &image, int component) {
+    const mdrn_layout &layout = image.layout;
+    if (layout.is_float) return {};
+    const int depth = layout.component[component].depth;
+    if (layout.model != MDRN_COLOR_YUV || component == 3) return codes_of(depth, false, false);
+    const bool gbr = image.matrix == kMatrixGbr;
+    const bool limited =
+        image.range == MDRN_RANGE_LIMITED || (image.range == MDRN_RANGE_UNSPECIFIED && !gbr);
+    Codes codes = codes_of(depth, component > 0 && !gbr, limited);
+    if (image.matrix == kMatrixYcgco) codes.one = codes_of(depth, false, limited).one;
+    return codes;
 }
 
 int word_size(const mdrn_component &component) {

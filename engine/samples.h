@@ -19,6 +19,9 @@ struct Codes {
 // H.273 quantisation; chroma is centred on 0.
 Codes codes_of(int depth, bool chroma, bool limited);
 
+// Those of an image's component, by its matrix and range; as they are for float.
+Codes component_codes(const mdrn_image &image, int component);
+
 // Bytes of the word that holds a sample.
 int word_size(const mdrn_component &component);
 

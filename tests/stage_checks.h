@@ -93,8 +93,8 @@ struct Result {
 inline std::vector<Result> run_stages(HostStages &stages, const Model &model, Size size, Plan plan,
                                       Content content, Random random) {
     Values rgb = make(content, 3, size, random);
-    // Beyond 16, fp16 is clamped.
-    for (float &value : rgb) value = std::clamp(value, -16.0F, 16.0F);
+    // As unpack leaves it.
+    for (float &value : rgb) value = std::clamp(value, 0.0F, 1.0F);
     const Values x = make(content, model.features, size, random);
     const Values fused = make(content, model.features, size, random);
     const Values poison(x.size(), std::numeric_limits<float>::quiet_NaN());

@@ -6,67 +6,25 @@
 #include <string>
 
 #include "error.h"
+#include "matrix.h"
 #include "samples.h"
 
 namespace mdrn::cuda {
 namespace {
 
-constexpr int kGbr = 0, kUnspecified = 2, kYcgco = 8;
-
-// H.273, table 4.
-Matrix matrix_of(int tag) {
-    if (tag == kYcgco)
-        return {{{-1, 1}, {1, 0}, {-1, -1}}, {{0.25F, 0.25F}, {-0.25F, -0.25F}, {0.5F, -0.5F}}};
-    double kr, kb;
-    switch (tag) {
-        case 1:
-            kr = 0.2126, kb = 0.0722;
-            break;
-        case 4:
-            kr = 0.30, kb = 0.11;
-            break;
-        case 5:
-        case 6:
-            kr = 0.299, kb = 0.114;
-            break;
-        case 7:
-            kr = 0.212, kb = 0.087;
-            break;
-        case 9:
-            kr = 0.2627, kb = 0.0593;
-            break;
-        default: {
-            const std::string name = tag == 10   ? " (BT.2020 constant luminance)"
-                                     : tag == 14 ? " (ICtCp)"
-                                                 : "";
-            throw Error(MDRN_ERROR_UNSUPPORTED,
-                        "CUDA cannot convert pictures of matrix " + std::to_string(tag) + name +
-                            "; use device cpu, or convert to BT.2020 non-constant luminance first");
-        }
-    }
-    const double kg = 1 - kr - kb, b = 2 * (1 - kb), r = 2 * (1 - kr);
-    const auto f = [](double value) { return static_cast<float>(value); };
-    return {{{0, f(r)}, {f(-kb * b / kg), f(-kr * r / kg)}, {f(b), 0}},
-            {{f(kr), f(kb)}, {f(-kr / b), f((1 - kb) / b)}, {f((1 - kr) / r), f(-kb / r)}}};
+LinearMatrix matrix_of(int tag) {
+    if (tag != kMatrixBt2020Cl && tag != kMatrixIctcp) return linear_matrix(tag);
+    throw Error(MDRN_ERROR_UNSUPPORTED,
+                "CUDA cannot convert pictures of matrix " + std::to_string(tag) +
+                    (tag == kMatrixIctcp ? " (ICtCp)" : " (BT.2020 constant luminance)") +
+                    "; use device cpu, or convert to BT.2020 non-constant luminance first");
 }
 
 int own_components(const mdrn_image &image) {
     return image.layout.model == MDRN_COLOR_GRAY ? 1 : 3;
 }
 
-Codes codes(const mdrn_image &image, int index, int matrix) {
-    if (image.layout.is_float) return {};
-    const int depth = image.layout.component[index].depth;
-    if (image.layout.model != MDRN_COLOR_YUV || index == 3) return codes_of(depth, false, false);
-    const bool limited = image.range == MDRN_RANGE_LIMITED ||
-                         (image.range == MDRN_RANGE_UNSPECIFIED && matrix != kGbr);
-    Codes result = codes_of(depth, index > 0 && matrix != kGbr, limited);
-    // H.273 quantises YCgCo's chroma as luma.
-    if (matrix == kYcgco) result.one = codes_of(depth, false, limited).one;
-    return result;
-}
-
-Samples samples_of(const mdrn_image &image, int index, int matrix) {
+Samples samples_of(const mdrn_image &image, int index) {
     const mdrn_layout &layout = image.layout;
     const mdrn_component &c = layout.component[index];
     Samples samples = {};
@@ -82,7 +40,7 @@ Samples samples_of(const mdrn_image &image, int index, int matrix) {
     samples.big_endian = layout.big_endian;
     samples.is_float = layout.is_float;
     samples.others = earlier_bits(layout, index);
-    const Codes code = codes(image, index, matrix);
+    const Codes code = component_codes(image, index);
     samples.zero = code.zero;
     samples.one = code.one;
     samples.top = code.top;
@@ -144,18 +102,17 @@ std::vector<Gaps> gaps_of(const mdrn_image &image) {
 Picture picture_of(const mdrn_image &image, Direction direction, int untagged, int scale) {
     const mdrn_layout &layout = image.layout;
     const bool yuv = layout.model == MDRN_COLOR_YUV;
-    const int matrix = yuv && image.matrix != kUnspecified ? image.matrix : untagged;
-    const bool gbr = yuv && matrix == kGbr;
+    const int matrix = yuv && image.matrix != kMatrixUnspecified ? image.matrix : untagged;
+    const bool gbr = yuv && matrix == kMatrixGbr;
     Picture picture = {};
     picture.width = image.width;
     picture.height = image.height;
     picture.model = gbr ? MDRN_COLOR_RGB : layout.model;
     if (picture.model != MDRN_COLOR_RGB) picture.matrix = matrix_of(matrix);
     const int own = own_components(image);
-    for (int i = 0; i < own; ++i)
-        picture.part[i] = samples_of(image, gbr ? (i + 2) % 3 : i, matrix);
+    for (int i = 0; i < own; ++i) picture.part[i] = samples_of(image, gbr ? (i + 2) % 3 : i);
     picture.has_alpha = layout.components > own;
-    if (picture.has_alpha) picture.alpha = samples_of(image, own, matrix);
+    if (picture.has_alpha) picture.alpha = samples_of(image, own);
     picture.log2_w = layout.log2_chroma_w;
     picture.log2_h = layout.log2_chroma_h;
 
@@ -171,7 +128,7 @@ Picture picture_of(const mdrn_image &image, Direction direction, int untagged, i
     };
     picture.across = axis(1 << picture.log2_w, left, false);
     picture.down = axis(1 << picture.log2_h, top, bottom);
-    picture.alpha_resampling = resampling(scale, 1, 0);
+    picture.enlarging = resampling(scale, 1, 0);
     return picture;
 }
 

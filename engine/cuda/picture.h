@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "matrix.h"
 #include "mdrn.h"
 
 namespace mdrn::cuda {
@@ -36,23 +37,16 @@ struct Resampling {
 // what is resampled covers 0 to 1. One of up and down is 1, the other at most 4.
 Resampling resampling(int up, int down, double shift);
 
-// Colours are linear in R, G, B: R = Y + to_rgb[0][0] Cb + to_rgb[0][1] Cr; Y = G + from_rgb[0][0]
-// (R - G) + from_rgb[0][1] (B - G); Cb and Cr likewise without + G.
-struct Matrix {
-    float to_rgb[3][2];
-    float from_rgb[3][2];
-};
-
 struct Picture {
     int width, height;
     mdrn_color_model model;
     Samples part[3];  // R, G, B, or Y, Cb, Cr, or gray
     bool has_alpha;
     Samples alpha;
-    int log2_w, log2_h;           // of chroma
-    Matrix matrix;                // of YUV and gray
-    Resampling across, down;      // chroma: to luma's grid for unpack, from there for pack
-    Resampling alpha_resampling;  // for pack: both ways alike
+    int log2_w, log2_h;       // of chroma
+    LinearMatrix matrix;      // of YUV and gray
+    Resampling across, down;  // chroma: to luma's grid for unpack, from there for pack
+    Resampling enlarging;     // both ways alike, of alpha and of what passes beside the network
 };
 
 // A plane with bytes that no component has, which become 255.
