@@ -9,7 +9,7 @@ namespace mdrn::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr float kLargest = 16;  // as far from 0 to 1 as fp16 takes it
+constexpr float kLargest = 16;  // of what fp16 takes
 
 // Chroma at luma's pixel (y, x).
 __device__ float upsampled(const Picture &picture, const Samples &part, int y, int x, int *odd) {
@@ -57,10 +57,11 @@ __global__ void __launch_bounds__(kThreads)
     Floats<4> inside, outside;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-        const float clipped = limited(all.v[i], 0, 1);
+        float value = all.v[i];
+        if (sizeof(T) == 2) value = limited(value, -kLargest, kLargest);
+        const float clipped = limited(value, 0, 1);
         inside.v[i] = clipped - mean.v[i];
-        outside.v[i] = all.v[i] - clipped;
-        if (sizeof(T) == 2) outside.v[i] = limited(outside.v[i], -kLargest, kLargest);
+        outside.v[i] = value - clipped;
     }
     store(rgb + 4 * pixel, inside);
     store(excess + 4 * pixel, outside);
