@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // cuDNN's graph API, called through what dlopen finds: a machine without cuDNN gets a message.
-#include "cudnn.h"
+#include "cuda/cudnn.h"
 
 #include <cudnn.h>
 #include <dlfcn.h>

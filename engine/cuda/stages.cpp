@@ -11,22 +11,6 @@
 
 namespace mdrn::cuda {
 
-Convolutions::Convolutions(const Channels &n, Size size, bool half, Cudnn *cudnn)
-    : fea_conv(cudnn, {size.height, size.width, 4, n.c, 3, half}),
-      stacked(cudnn, {size.height, size.width, n.c, n.stacked, 1, half}),
-      c4(cudnn, {size.height, size.width, n.c, n.d, 1, half}),
-      c5(cudnn, {size.height, size.width, n.distilled, n.c, 1, half}),
-      conv1(cudnn, {size.height, size.width, n.c, n.dispersed, 1, half}),
-      pointwise(cudnn, {size.height, size.width, n.c, n.c, 1, half}),
-      gather(cudnn, {size.height, size.width, n.c, n.c, 1, half, true}),
-      upsampler(cudnn, {size.height, size.width, n.c, n.subpixels, 3, half}) {}
-
-size_t Convolutions::workspace() const {
-    return std::max({fea_conv.workspace(), stacked.workspace(), c4.workspace(), c5.workspace(),
-                     conv1.workspace(), pointwise.workspace(), gather.workspace(),
-                     upsampler.workspace()});
-}
-
 Places::Places(Carver &carver, const Channels &n, Size size, bool half, size_t workspace_bytes) {
     const size_t pixels = size_t(size.width) * size_t(size.height);
     const auto take = [&](int channels) {
