@@ -210,10 +210,6 @@ const Misuse kRefused[] = {
      [](const Library &l) { return l.finalize(l.convolution(0, 3)); }},
     {"a negative padding", CUDNN_STATUS_BAD_PARAM,
      [](const Library &l) { return l.finalize(l.convolution(-1)); }},
-    {"a null tensor", CUDNN_STATUS_BAD_PARAM,
-     [](const Library &l) {
-         return l.set_one(kOperation, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, nullptr);
-     }},
     {"an empty operation", CUDNN_STATUS_BAD_PARAM,
      [](const Library &l) { return l.finalize(l.make(kOperation)); }},
     {"inputs that do not fit", CUDNN_STATUS_BAD_PARAM,
@@ -276,6 +272,10 @@ const Misuse kRefusedHere[] = {
          return l.set_one(kOperation, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
                           l.tensor(1, kSizes, kStrides));
      }},
+    {"a null tensor", CUDNN_STATUS_BAD_PARAM,
+     [](const Library &l) {
+         return l.set_one(kOperation, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, nullptr);
+     }},
     {"a convolution as a tensor", CUDNN_STATUS_BAD_PARAM_DESCRIPTOR_TYPE,
      [](const Library &l) {
          return l.set_one(kOperation, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, l.convolution(0));
@@ -295,6 +295,9 @@ const Misuse kRefusedHere[] = {
 TEST(CudnnMisuse, IsRefusedByTheRealOne) {
     const Library real("libcudnn_graph.so.9");
     if (!real.handle) GTEST_SKIP() << dlerror();
+    // Of late a part of it needs the driver's library for loading.
+    if (finalize_tensor(real, kSizes, kStrides, 16) == CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED)
+        GTEST_SKIP() << "a part of cuDNN cannot be loaded";
     for (const Misuse &misuse : kRefused) EXPECT_EQ(misuse.run(real), misuse.status) << misuse.name;
 }
 
