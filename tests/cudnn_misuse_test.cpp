@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The graph API used wrongly: the stand-in for cuDNN refuses what the real one refuses, with the
-// same status. What the real one lets pass, or crashes on, the stand-in refuses as well.
+// same status. What the real one lets pass or crashes on, the stand-in refuses as well.
 #include <cuda_runtime.h>
 #include <cudnn.h>
 #include <dlfcn.h>
@@ -235,8 +235,6 @@ const Misuse kRefused[] = {
      [](const Library &l) { return l.finalize(l.make(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR)); }},
     {"an empty ranking", CUDNN_STATUS_BAD_PARAM,
      [](const Library &l) { return l.finalize(l.make(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR)); }},
-    {"an empty plan", CUDNN_STATUS_BAD_PARAM_NOT_FINALIZED,
-     [](const Library &l) { return l.finalize(l.make(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)); }},
     {"two names and one pointer", CUDNN_STATUS_BAD_PARAM,
      [](const Library &l) {
          return l.finalize_pack({1, 2}, {reinterpret_cast<void *>(16)});
@@ -249,7 +247,7 @@ const Misuse kRefused[] = {
      [](const Library &l) { return l.set_stream(nullptr, nullptr); }},
 };
 
-// What the real one lets pass, or crashes on.
+// What the real one lets pass, or crashes on, in some version.
 const Misuse kRefusedHere[] = {
     {"a descriptor nowhere", CUDNN_STATUS_BAD_PARAM_NULL_POINTER,
      [](const Library &l) { return l.create_(kTensor, nullptr); }},
@@ -276,6 +274,8 @@ const Misuse kRefusedHere[] = {
      [](const Library &l) {
          return l.set_one(kOperation, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, nullptr);
      }},
+    {"an empty plan", CUDNN_STATUS_BAD_PARAM_NOT_FINALIZED,
+     [](const Library &l) { return l.finalize(l.make(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)); }},
     {"a convolution as a tensor", CUDNN_STATUS_BAD_PARAM_DESCRIPTOR_TYPE,
      [](const Library &l) {
          return l.set_one(kOperation, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, l.convolution(0));

@@ -211,7 +211,7 @@ TEST_F(MissingLibrary, OfCublasIsTold) {
     instead_of_cudnn(MDRN_CUDNN_STAND_IN);
     setenv("MDRN_EMULATED_CUDNN_CUDA", "99000", 1);
     EXPECT_EXIT(open_and_tell(), testing::ExitedWithCode(0),
-                "^-4: cuBLAS, which cuDNN .* needs, cannot be loaded: libcublasLt.so.99: .*; "
+                "^-4: cuBLAS, which cuDNN needs, cannot be loaded: libcublasLt.so.99: .*; "
                 "install it ");
     unsetenv("MDRN_EMULATED_CUDNN_CUDA");
 }
