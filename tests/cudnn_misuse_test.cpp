@@ -27,6 +27,9 @@ struct Library {
         find(create_handle, "cudnnCreate");
         find(set_stream, "cudnnSetStream");
     }
+    ~Library() {
+        for (const Descriptor descriptor : made_) destroy(descriptor);
+    }
     template <typename Function>
     void find(Function &function, const char *name) {
         function = reinterpret_cast<Function>(dlsym(handle, name));
@@ -35,6 +38,7 @@ struct Library {
     Descriptor make(cudnnBackendDescriptorType_t type) const {
         Descriptor descriptor = nullptr;
         create_(type, &descriptor);
+        made_.push_back(descriptor);
         return descriptor;
     }
     template <typename T>
@@ -109,6 +113,7 @@ struct Library {
     }
 
     void *handle;
+    mutable std::vector<Descriptor> made_;
     decltype(&cudnnBackendCreateDescriptor) create_ = nullptr;
     decltype(&cudnnBackendSetAttribute) set_ = nullptr;
     decltype(&cudnnBackendGetAttribute) get_ = nullptr;
