@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstring>
+#include <memory>
 #include <vector>
 
+#include "cuda/cudnn.h"
 #include "cuda/stages.h"
 #include "host.h"
 #include "picture.h"
@@ -49,10 +51,26 @@ private:
     cuda::DeviceMemory memory_[4];
 };
 
+// A context, a stream that waits for no other, and cuDNN where the convolutions are its own.
+struct Device {
+    explicit Device(bool with_cudnn = true) {
+        cuda::check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
+        if (with_cudnn) cudnn = std::make_unique<cuda::Cudnn>();
+    }
+    ~Device() {
+        cudnn.reset();
+        cudaStreamDestroy(stream);
+    }
+    cudaStream_t stream = nullptr;
+    std::unique_ptr<cuda::Cudnn> cudnn;
+};
+
 class DeviceStages final : public HostStages {
 public:
-    DeviceStages(const Model &model, bool half, cuda::Cudnn *cudnn = nullptr)
-        : HostStages(nullptr), scale_(model.scale), cuda_(model, cudnn, half, nullptr, nullptr) {}
+    DeviceStages(const Model &model, const Device &device, bool half)
+        : HostStages(nullptr),
+          scale_(model.scale),
+          cuda_(model, device.cudnn.get(), half, device.stream, nullptr) {}
 
     uint64_t memory_needed(Size size, Plan plan) const override {
         return cuda_.memory_needed(size, plan);

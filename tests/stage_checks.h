@@ -2,6 +2,7 @@
 // Random weights and maps for every stage, and what a backend makes of them.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <functional>
@@ -93,7 +94,9 @@ struct Result {
 // Runs every stage on its own on the same maps, with what it writes poisoned before.
 inline std::vector<Result> run_stages(HostStages &stages, const Model &model, Size size, Plan plan,
                                       Content content, Random random) {
-    const Values rgb = make(content, 3, size, random);
+    Values rgb = make(content, 3, size, random);
+    // Beyond 16, fp16 is clamped.
+    for (float &value : rgb) value = std::clamp(value, -16.0F, 16.0F);
     const Values x = make(content, model.features, size, random);
     const Values fused = make(content, model.features, size, random);
     const Values poison(x.size(), std::numeric_limits<float>::quiet_NaN());

@@ -27,7 +27,7 @@ inline constexpr int kGroup = 8;  // channels that MDSA's disperse computes at a
 
 // The convolutions of a frame of one size, by the stage that has them.
 struct Convolutions {
-    Convolutions(const Channels &channels, Size size, bool half, Cudnn *cudnn);
+    Convolutions(const Channels &channels, Size size, bool fp16, Cudnn *cudnn);
     size_t workspace() const;
 
     Convolution fea_conv, stacked, c4, c5, conv1, pointwise, gather, upsampler;

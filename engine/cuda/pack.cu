@@ -117,6 +117,12 @@ __global__ void __launch_bounds__(kThreads)
     }
 }
 
+__global__ void __launch_bounds__(kThreads) fill_gaps(Gaps gaps) {
+    const size_t i = static_cast<size_t>(blockIdx.x) * kThreads + threadIdx.x;
+    if (i < gaps.row * gaps.height)
+        gaps.data[static_cast<ptrdiff_t>(i / gaps.row) * gaps.stride + i % gaps.row] = 255;
+}
+
 }  // namespace
 
 void CudaStages::pack(const mdrn_image &image) {
@@ -126,6 +132,12 @@ void CudaStages::pack(const mdrn_image &image) {
         throw Error(MDRN_ERROR_INTERNAL,
                     "There is no alpha of this size to pack: the picture unpacked last has none; "
                     "please report it.");
+    for (const Gaps &gaps : gaps_of(image)) {
+        const double bytes = double(gaps.row) * gaps.height;
+        Launch what{"fill_gaps", blocks(gaps.row * gaps.height, kThreads), kThreads, 0, {}};
+        what.cost = {0, bytes, 0, bytes * 30};
+        launch(queue_, what, fill_gaps, gaps);
+    }
     with_type([&]<typename T>() {
         const Region region = region_of(picture, 0, 0);
         const size_t pixels_around = size_t(region.rows) * region.columns;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cuda/picture.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -49,10 +50,6 @@ Matrix matrix_of(int tag) {
             {{f(kr), f(kb)}, {f(-kr / b), f((1 - kb) / b)}, {f((1 - kr) / r), f(-kb / r)}}};
 }
 
-bool is_chroma(const mdrn_image &image, int index) {
-    return image.layout.model == MDRN_COLOR_YUV && (index == 1 || index == 2);
-}
-
 int own_components(const mdrn_image &image) {
     return image.layout.model == MDRN_COLOR_GRAY ? 1 : 3;
 }
@@ -69,42 +66,22 @@ Codes codes(const mdrn_image &image, int index, int matrix) {
     return result;
 }
 
-// Bytes of a step that no component has, told of the plane's first component only.
-unsigned gaps_of(const mdrn_layout &layout, int index) {
-    const mdrn_component &own = layout.component[index];
-    unsigned taken = 0;
-    for (int i = 0; i < layout.components; ++i) {
-        const mdrn_component &other = layout.component[i];
-        if (other.plane != own.plane) continue;
-        if (i < index) return 0;
-        for (int b = 0; b < word_size(other); ++b)
-            taken |= 1U << (other.offset + b) % own.step % 32;
-    }
-    return own.step < 32 ? ~taken & ((1U << own.step) - 1U) : 0;
-}
-
 Samples samples_of(const mdrn_image &image, int index, int matrix) {
     const mdrn_layout &layout = image.layout;
     const mdrn_component &c = layout.component[index];
-    const bool chroma = is_chroma(image, index);
     Samples samples = {};
     samples.data = static_cast<unsigned char *>(image.data[c.plane]) + c.offset;
     samples.stride = image.stride[c.plane];
     samples.step = c.step;
-    samples.offset = c.offset;
-    samples.width = ((image.width - 1) >> (chroma ? layout.log2_chroma_w : 0)) + 1;
-    samples.height = ((image.height - 1) >> (chroma ? layout.log2_chroma_h : 0)) + 1;
+    const Size size = component_size(image, index);
+    samples.width = size.width;
+    samples.height = size.height;
     samples.bytes = word_size(c);
     samples.shift = c.shift;
     samples.mask = layout.is_float ? ~0U : (1U << c.depth) - 1U;
     samples.big_endian = layout.big_endian;
     samples.is_float = layout.is_float;
-    for (int i = 0; i < index; ++i) {
-        const mdrn_component &earlier = layout.component[i];
-        samples.keep |= earlier.plane == c.plane && earlier.offset < c.offset + word_size(c) &&
-                        c.offset < earlier.offset + word_size(earlier);
-    }
-    samples.gaps = gaps_of(layout, index);
+    samples.others = earlier_bits(layout, index);
     const Codes code = codes(image, index, matrix);
     samples.zero = code.zero;
     samples.one = code.one;
@@ -140,6 +117,28 @@ Resampling resampling(int up, int down, double shift) {
                 static_cast<float>(catmull_rom((begin + k - position) * step) / total);
     }
     return result;
+}
+
+std::vector<Gaps> gaps_of(const mdrn_image &image) {
+    const mdrn_layout &layout = image.layout;
+    std::vector<Gaps> all;
+    for (int plane = 0; plane < 4; ++plane) {
+        int taken = 0, step = 0;  // bytes of a step, where all components have the same
+        bool same = true;
+        Gaps gaps = {static_cast<unsigned char *>(image.data[plane]), image.stride[plane], 0, 0};
+        for (int i = 0; i < layout.components; ++i) {
+            const mdrn_component &c = layout.component[i];
+            if (c.plane != plane) continue;
+            same &= step == 0 || step == c.step;
+            step = c.step;
+            if (!earlier_bits(layout, i)) taken += word_size(c);
+            const Size size = component_size(image, i);
+            gaps.row = std::max(gaps.row, size_t(size.width) * c.step);
+            gaps.height = size.height;
+        }
+        if (step && !(same && taken >= step)) all.push_back(gaps);
+    }
+    return all;
 }
 
 Picture picture_of(const mdrn_image &image, Direction direction, int untagged, int scale) {

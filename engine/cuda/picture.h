@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "mdrn.h"
 
@@ -12,14 +13,13 @@ namespace mdrn::cuda {
 struct Samples {
     unsigned char *data;  // of sample (0, 0)
     ptrdiff_t stride;     // bytes
-    int step, offset;     // bytes; data is past the offset
+    int step;             // bytes
     int width, height;    // of the component itself
     int bytes;            // of the word that holds a sample
     int shift;
     unsigned mask;  // of the value, shifted down
     bool big_endian, is_float;
-    bool keep;             // earlier components have bits in the same word
-    unsigned gaps;         // bit i: byte i of a step is nobody's, and becomes 255
+    unsigned others;       // bits of the word that earlier components have
     float zero, one, top;  // value = (code - zero) / one; top: the largest code
 };
 
@@ -54,6 +54,15 @@ struct Picture {
     Resampling across, down;      // chroma: to luma's grid for unpack, from there for pack
     Resampling alpha_resampling;  // for pack: both ways alike
 };
+
+// A plane with bytes that no component has, which become 255.
+struct Gaps {
+    unsigned char *data;
+    ptrdiff_t stride;
+    size_t row;  // bytes
+    int height;
+};
+std::vector<Gaps> gaps_of(const mdrn_image &image);
 
 enum class Direction { unpack, pack };
 

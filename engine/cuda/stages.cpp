@@ -11,10 +11,10 @@
 
 namespace mdrn::cuda {
 
-Places::Places(Carver &carver, const Channels &n, Size size, bool half, size_t workspace_bytes) {
+Places::Places(Carver &carver, const Channels &n, Size size, bool fp16, size_t workspace_bytes) {
     const size_t pixels = size_t(size.width) * size_t(size.height);
     const auto take = [&](int channels) {
-        return carver.bytes(pixels * channels * (half ? sizeof(__half) : sizeof(float)));
+        return carver.bytes(pixels * channels * (fp16 ? sizeof(__half) : sizeof(float)));
     };
     rgb = take(4);
     for (void *&map : maps) map = take(n.c);
@@ -40,14 +40,14 @@ Places::Places(Carver &carver, const Channels &n, Size size, bool half, size_t w
     workspace = carver.bytes(workspace_bytes);
 }
 
-CudaStages::CudaStages(const Model &model, Cudnn *cudnn, bool half, cudaStream_t stream,
+CudaStages::CudaStages(const Model &model, Cudnn *cudnn, bool fp16, cudaStream_t stream,
                        WarnOnce warn)
     : channels_(model),
       cudnn_(cudnn),
-      half_(half),
+      half_(fp16),
       warn_(std::move(warn)),
       queue_{stream, {}},
-      weights_(model, half, stream) {
+      weights_(model, fp16, stream) {
     check(cudaMallocHost(reinterpret_cast<void **>(&odd_), sizeof *odd_),
           "allocating pinned memory");
     *odd_ = 0;

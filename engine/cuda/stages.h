@@ -37,7 +37,7 @@ struct Branches {
 
 // Where things lie for one size of frame. A map's place is another's where the first is done with.
 struct Places {
-    Places(Carver &carver, const Channels &channels, Size size, bool half, size_t workspace);
+    Places(Carver &carver, const Channels &channels, Size size, bool fp16, size_t workspace);
 
     void *rgb;          // (H, W, 4): R, G, B less the mean; 1
     void *maps[kMaps];  // (H, W, C); fused also holds r_1 to r_3, and the tail's maps
@@ -57,7 +57,7 @@ class CudaStages final : public Stages {
 public:
     // The model must outlive the stages, and cudnn too (null: no cuDNN, plain kernels instead).
     // The context that is current now is current in every call, and when they go.
-    CudaStages(const Model &model, Cudnn *cudnn, bool half, cudaStream_t stream, WarnOnce warn);
+    CudaStages(const Model &model, Cudnn *cudnn, bool fp16, cudaStream_t stream, WarnOnce warn);
     ~CudaStages() override;
 
     // There is one plan only.
@@ -78,7 +78,9 @@ public:
     // Where work is enqueued from now on, and who is told of each launch.
     Queue &queue() { return queue_; }
 
-    // Copies a map from and to (C, H, W) without gaps, after all that was enqueued before.
+    // For tests: where things lie, and a map from and to (C, H, W) without gaps, after all that was
+    // enqueued before.
+    const Places &places() const { return *places_; }
     void read(Map map, float *chw);
     void write(Map map, const float *chw);
 

@@ -61,8 +61,8 @@ Values product(const Values &weight, const Values &vector, const Values &start) 
 // Lays tensors out one after another, for addresses from base on.
 class Weights::Packer {
 public:
-    Packer(bool half, const void *base)
-        : half_(half), carver_(const_cast<void *>(base)), base_(base) {}
+    Packer(bool fp16, const void *base)
+        : half_(fp16), carver_(const_cast<void *>(base)), base_(base) {}
 
     const float *floats(const Values &values) {
         auto *at = carver_.floats(values.size());
@@ -97,11 +97,11 @@ private:
     std::vector<char> bytes_;
 };
 
-Weights::Weights(const Model &model, bool half, cudaStream_t stream) {
-    Packer count(half, nullptr);
+Weights::Weights(const Model &model, bool fp16, cudaStream_t stream) {
+    Packer count(fp16, nullptr);
     pack(model, count);
     memory_ = DeviceMemory(count.bytes().size());
-    Packer packer(half, memory_.data());
+    Packer packer(fp16, memory_.data());
     pack(model, packer);
     const char *doing = "uploading the weights";
     check(cudaMemcpyAsync(memory_.data(), packer.bytes().data(), packer.bytes().size(),

@@ -54,7 +54,7 @@ struct EadbWeights {
 // Uploaded when made. Belongs to the context that is current then.
 class Weights {
 public:
-    Weights(const Model &model, bool half, cudaStream_t stream);
+    Weights(const Model &model, bool fp16, cudaStream_t stream);
 
     const void *fea_conv;  // (C, 3, 3, 4), with its bias, for the channel of 1
     EadbWeights blocks[kBlocks];
