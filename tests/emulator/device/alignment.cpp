@@ -28,4 +28,5 @@ extern "C" void __ubsan_handle_type_mismatch_v1(Mismatch *what, uintptr_t addres
         "a misaligned access to " + std::string(what->type->name) + " at " + what->file + ":" +
         std::to_string(what->line) + ", " + std::to_string(address % (1U << what->log_alignment)) +
         " bytes behind a multiple of " + std::to_string(1U << what->log_alignment));
+    emulated::block().stop();
 }

@@ -159,9 +159,11 @@ void Block::wait(State state, std::source_location where) {
 void Block::barrier(std::source_location where) {
     if (arrived_ == 0) first_ = current_;
     const Thread &first = threads_[first_];
-    if (arrived_ > 0 && !same(first.where, where))
+    if (arrived_ > 0 && !same(first.where, where)) {
         fail("barrier at " + text(where) + ", while thread " + text(first.index) +
              " waits at the one at " + text(first.where));
+        stop();
+    }
     ++arrived_;
     wait(State::at_barrier, where);
 }
@@ -172,6 +174,9 @@ bool Block::same(std::source_location a, std::source_location b) {
 
 void Block::fail(const std::string &what) {
     failure_ = "block " + text(blockIdx) + ", thread " + text(threadIdx) + ": " + what;
+}
+
+void Block::stop() {
     while (true) threads_[current_].fiber->yield();
 }
 
