@@ -82,6 +82,7 @@ test_filter() { # version
         return
     fi
     tests/filter_test.sh "$ffmpeg" >"$log" 2>&1 || status=$?
+    tests/filter_cuda_test.sh "$ffmpeg" build/release/lib/emulated >>"$log" 2>&1 || status=$?
     grep -vE '^ok - ' "$log" || :
     ok=$(grep -c '^ok - ' "$log" || :) bad=$(grep -c '^not ok - ' "$log" || :)
     gone=$(grep -c '^skip - ' "$log" || :)
