@@ -22,7 +22,7 @@ struct Arguments {
 [[noreturn]] void usage()
 {
     std::fputs("mdrn-bench [--model NAME|FILE] [--scale N] [--size WxH] [--threads N] [--frames N]\n"
-               "           [--precision fp32|bf16] [--device cpu|cuda|reference]\n",
+               "           [--precision fp32|bf16] [--device cpu|cuda|reference] [--memory MIB]\n",
                stderr);
     std::exit(2);
 }
@@ -69,6 +69,8 @@ Arguments parse(int argc, char **argv)
             settings.threads = number(value);
         else if (name == "--frames")
             arguments.frames = std::max(number(value), 1);
+        else if (name == "--memory")
+            settings.memory = uint64_t(number(value)) << 20;
         else if (name == "--precision")
             settings.precision = static_cast<mdrn_precision>(
                 choice(value, {{"fp32", MDRN_PRECISION_FP32}, {"bf16", MDRN_PRECISION_BF16}}));

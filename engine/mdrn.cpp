@@ -3,6 +3,7 @@
 #include "mdrn.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <deque>
 #include <memory>
@@ -20,7 +21,8 @@ namespace {
 
 using namespace mdrn;
 
-thread_local std::string last_error;
+// Of a fixed size, so that there is a message even where there is no memory; longer ones are cut.
+thread_local char last_error[2048] = "";
 
 struct Picture {
     mdrn_image in;
@@ -42,39 +44,45 @@ struct mdrn_context {
     mdrn_settings settings;
     Model model;
     std::unique_ptr<Stages> stages;
-    Size prepared;  // frame size that the stages are ready for
+    Size prepared;      // frame size that the stages are ready for
+    uint64_t held = 0;  // bytes that they hold for it
     std::deque<Picture> in_flight;
     bool draining = false;
     std::set<std::string> warned;
 
-    void log(mdrn_log_level level, const std::string &message) const {
-        if (settings.log) settings.log(settings.log_opaque, level, message.c_str());
+    void log(mdrn_log_level level, const char *message) const {
+        if (settings.log) settings.log(settings.log_opaque, level, message);
+    }
+    void warn_once(const std::string &message) {
+        if (warned.insert(message).second) log(MDRN_LOG_WARNING, message.c_str());
     }
 };
 
 namespace {
 
-// Runs body; what it throws becomes a code and last_error.
+void set_last_error(const char *kind, const char *message) {
+    std::snprintf(last_error, sizeof last_error, "%s%s", kind, message);
+}
+
+// Runs body; what it throws becomes a code and last_error, which takes no memory.
 template <typename Body>
 int guarded(const mdrn_context *context, const Body &body) noexcept {
     mdrn_error code = MDRN_ERROR_INTERNAL;
     try {
-        try {
-            body();
-            return 0;
-        } catch (const Error &error) {
-            code = error.code;
-            last_error = error.what();
-        } catch (const std::bad_alloc &) {
-            code = MDRN_ERROR_OUT_OF_MEMORY;
-            last_error = "the system has no memory left";
-        } catch (const std::exception &error) {
-            last_error = std::string("internal error, please report it: ") + error.what();
-        }
-        if (context) context->log(MDRN_LOG_ERROR, last_error);
+        body();
+        return 0;
+    } catch (const Error &error) {
+        code = error.code;
+        set_last_error("", error.what());
+    } catch (const std::bad_alloc &) {
+        code = MDRN_ERROR_OUT_OF_MEMORY;
+        set_last_error("", "the system has no memory left");
+    } catch (const std::exception &error) {
+        set_last_error("internal error, please report it: ", error.what());
     } catch (...) {
-        // Not even the message could be stored or told; the code still says what happened.
+        set_last_error("internal error, please report it: ", "unknown");
     }
+    context->log(MDRN_LOG_ERROR, last_error);
     return code;
 }
 
@@ -115,9 +123,7 @@ void check_settings(const mdrn_settings &settings) {
 }
 
 std::unique_ptr<Stages> make_stages(mdrn_context *context) {
-    const WarnOnce warn = [context](const std::string &message) {
-        if (context->warned.insert(message).second) context->log(MDRN_LOG_WARNING, message);
-    };
+    const WarnOnce warn = [context](const std::string &message) { context->warn_once(message); };
     if (context->settings.device == MDRN_DEVICE_REFERENCE)
         return make_reference_stages(context->model, warn);
     CpuOptions options;
@@ -125,33 +131,53 @@ std::unique_ptr<Stages> make_stages(mdrn_context *context) {
     return make_cpu_stages(context->model, options, warn);
 }
 
-uint64_t needed(const mdrn_context &context, Size size) {
+uint64_t needed(const mdrn_context &context, Size size, Plan plan) {
     require(size.width >= 1 && size.height >= 1,
             "a picture of " + size_text(size) + " pixels cannot be: each side is at least 1");
     constexpr int kLargest = 1 << 20;
     require(size.width <= kLargest && size.height <= kLargest,
             "a picture of " + size_text(size) + " pixels is too large: each side is at most " +
                 std::to_string(kLargest));
-    return context.stages->memory_needed(computed_size(size));
+    return context.stages->memory_needed(computed_size(size), plan);
+}
+
+struct Limit {
+    uint64_t bytes;
+    std::string text;  // behind "there are only"
+};
+
+Limit memory_limit(const mdrn_context &context) {
+    const uint64_t set = context.settings.memory;
+    if (set) return {set, bytes_text(set) + " allowed: raise memory"};
+    // What is held now is given back first.
+    const uint64_t bytes = available_memory() / 10 * 8 + context.held / 10 * 8;
+    return {bytes, bytes_text(bytes) +
+                       " (80 % of what is free): free some, set memory if you know "
+                       "better"};
 }
 
 void prepare(mdrn_context &context, Size size) {
     if (context.prepared == size) return;
-    const uint64_t bytes = needed(context, size);
-    const uint64_t limit =
-        context.settings.memory ? context.settings.memory : available_memory() / 10 * 8;
-    if (limit && bytes > limit)
-        throw Error(MDRN_ERROR_OUT_OF_MEMORY,
-                    "a picture of " + size_text(size) + " needs " + bytes_text(bytes) +
-                        ", but there are only " + bytes_text(limit) +
-                        (context.settings.memory ? " allowed: raise memory"
-                                                 : " (80 % of what is free): free some, set memory "
-                                                   "if you know better") +
-                        ", or scale the input down");
+    const Limit limit = memory_limit(context);
+    const uint64_t fast = needed(context, size, Plan::fast);
+    const uint64_t least = needed(context, size, Plan::small);
+    if (least > limit.bytes)
+        throw Error(MDRN_ERROR_OUT_OF_MEMORY, "a picture of " + size_text(size) + " needs " +
+                                                  bytes_text(least) + ", but there are only " +
+                                                  limit.text + ", or scale the input down");
+    const bool fits = fast <= limit.bytes;
+    if (!fits)
+        context.warn_once(size_text(size) + ": a slower plan with the same result is taken, in " +
+                          bytes_text(least) + " of memory: the fast one needs " + bytes_text(fast) +
+                          ", but there are only " + limit.text);
     context.prepared = {};
-    context.stages->prepare(computed_size(size));
+    context.held = 0;
+    context.stages->prepare(computed_size(size), fits ? Plan::fast : Plan::small);
     context.prepared = size;
-    context.log(MDRN_LOG_VERBOSE, size_text(size) + ": " + bytes_text(bytes) + " of memory");
+    context.held = fits ? fast : least;
+    context.log(MDRN_LOG_VERBOSE, (size_text(size) + ": " + bytes_text(context.held) +
+                                   " of memory, " + (fits ? "fast" : "slower") + " plan")
+                                      .c_str());
 }
 
 mdrn_image read_image(const mdrn_image *given, const char *which) {
@@ -167,7 +193,7 @@ unsigned mdrn_version(void) {
 }
 
 const char *mdrn_last_error(void) {
-    return last_error.c_str();
+    return last_error;
 }
 
 void mdrn_settings_default(mdrn_settings *settings, size_t size) {
@@ -209,7 +235,7 @@ int mdrn_scale(const mdrn_context *context) {
 }
 
 int mdrn_memory_needed(const mdrn_context *context, int width, int height, uint64_t *bytes) {
-    return guarded(context, [&] { *bytes = needed(*context, {width, height}); });
+    return guarded(context, [&] { *bytes = needed(*context, {width, height}, Plan::small); });
 }
 
 int mdrn_prepare(mdrn_context *context, int width, int height) {

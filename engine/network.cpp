@@ -19,13 +19,11 @@ void run_network(Stages &stages, const mdrn_image &in, const mdrn_image &out) {
 
 void run_planes(Stages &stages) {
     stages.head();
-    Map x = Map::f0;
     for (int block = 0; block < kBlocks; ++block) {
-        stages.distill(block, x);
+        stages.distill(block);
         stages.mdsa(block);
-        stages.ecca(block, x);
+        stages.ecca(block);
         stages.gather(block);
-        x = Map::x;
     }
     stages.tail();
 }

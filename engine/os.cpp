@@ -28,38 +28,57 @@ uint64_t number_in(const std::string &path) {
     return file >> number ? number : kUnknown;
 }
 
-uint64_t machine_memory() {
-    std::ifstream file("/proc/meminfo");
-    std::string key;
-    uint64_t kibibytes = 0;
-    while (file >> key >> kibibytes) {
-        if (key == "MemAvailable:") return kibibytes * 1024;
+// The number behind a key, in a file of a key and a number a line.
+uint64_t number_in(const std::string &path, const std::string &key) {
+    std::ifstream file(path);
+    std::string found;
+    uint64_t number = 0;
+    while (file >> found >> number) {
+        if (found == key) return number;
         file.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
     }
     return kUnknown;
 }
 
-// What a control group (v2, then v1) and its ancestors leave to this process.
-uint64_t control_group_memory() {
-    struct Names {
-        const char *root, *limit, *used;
-    };
-    constexpr Names kV2{"/sys/fs/cgroup", "/memory.max", "/memory.current"};
-    constexpr Names kV1{"/sys/fs/cgroup/memory", "/memory.limit_in_bytes",
-                        "/memory.usage_in_bytes"};
+uint64_t machine_memory(const std::string &root) {
+    const uint64_t kibibytes = number_in(root + "/proc/meminfo", "MemAvailable:");
+    return kibibytes == kUnknown ? kUnknown : kibibytes * 1024;
+}
+
+// Where one version of control groups tells what.
+struct GroupFiles {
+    const char *root, *limit, *used, *cached[2];
+};
+constexpr GroupFiles kV2{
+    "/sys/fs/cgroup", "/memory.max", "/memory.current", {"active_file", "inactive_file"}};
+constexpr GroupFiles kV1{"/sys/fs/cgroup/memory",
+                         "/memory.limit_in_bytes",
+                         "/memory.usage_in_bytes",
+                         {"total_active_file", "total_inactive_file"}};
+
+uint64_t left_in(const std::string &folder, const GroupFiles &files) {
+    const uint64_t limit = number_in(folder + files.limit);
+    uint64_t used = number_in(folder + files.used);
+    if (limit == kUnknown || used == kUnknown) return kUnknown;
+    for (const char *key : files.cached) {
+        const uint64_t cached = number_in(folder + "/memory.stat", key);
+        if (cached != kUnknown) used -= std::min(used, cached);
+    }
+    return limit - std::min(limit, used);
+}
+
+// The least that the process's control group and its ancestors leave.
+uint64_t control_group_memory(const std::string &root) {
     uint64_t left = kUnknown;
-    std::ifstream groups("/proc/self/cgroup");
+    std::ifstream groups(root + "/proc/self/cgroup");
     for (std::string line; std::getline(groups, line);) {
         const bool v2 = line.starts_with("0::");
         if (!v2 && line.find(":memory:") == std::string::npos) continue;
-        const Names &names = v2 ? kV2 : kV1;
+        const GroupFiles &files = v2 ? kV2 : kV1;
         std::string group = line.substr(line.rfind(':') + 1);
         for (;;) {
-            const std::string folder = names.root + (group == "/" ? "" : group);
-            const uint64_t limit = number_in(folder + names.limit);
-            const uint64_t used = number_in(folder + names.used);
-            if (limit != kUnknown && used != kUnknown)
-                left = std::min(left, limit - std::min(limit, used));
+            const std::string folder = root + files.root + (group == "/" ? "" : group);
+            left = std::min(left, left_in(folder, files));
             const size_t parent = group.rfind('/');
             if (group == "/" || parent == std::string::npos) break;
             group = parent == 0 ? "/" : group.substr(0, parent);
@@ -85,9 +104,8 @@ std::string reason(int error) {
 
 }  // namespace
 
-uint64_t available_memory() {
-    const uint64_t bytes = std::min(machine_memory(), control_group_memory());
-    return bytes == kUnknown ? 0 : bytes;
+uint64_t available_memory(const std::string &root) {
+    return std::min(machine_memory(root), control_group_memory(root));
 }
 
 uint64_t second_level_cache() {

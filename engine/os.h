@@ -10,8 +10,9 @@
 namespace mdrn {
 
 // Bytes that this process may still take: the smaller of what the machine has available and what
-// its control group leaves. 0 where neither is known.
-uint64_t available_memory();
+// its control groups leave, files that they only cache not counted. UINT64_MAX where neither is
+// known. root: where /proc and /sys are looked for.
+uint64_t available_memory(const std::string &root = "");
 
 // Bytes of one core's second-level cache; 512 KiB where it is not known.
 uint64_t second_level_cache();

@@ -20,11 +20,16 @@ struct Size {
 
 // The maps of C channels that the network passes between stages. Layout and type are the backend's.
 enum class Map {
-    f0,     // head's output, kept for the tail
-    x,      // output of the last block
+    x,      // head's output f0, then that of the last block
     fused,  // inside a block: distillation's output, then MDSA's
 };
-inline constexpr int kMaps = 3;
+inline constexpr int kMaps = 2;
+
+// What a backend trades against time; the bits are the same.
+enum class Plan {
+    fast,
+    small,  // less memory: some of what the fast plan keeps is computed twice
+};
 
 // Not thread safe. Stages throw Error. unpack may return before it has read the image, and pack
 // before it has written it, where the backend is asynchronous; finish() waits for both.
@@ -33,22 +38,23 @@ public:
     virtual ~Stages() = default;
 
     // Bytes that frames of this size need.
-    virtual uint64_t memory_needed(Size size) const = 0;
+    virtual uint64_t memory_needed(Size size, Plan plan) const = 0;
 
-    // Allocates and touches all memory for frames of this size (each side at least kSmallest).
-    virtual void prepare(Size size) = 0;
+    // Frees what it had, then allocates and touches all memory for frames of this size (each side
+    // at least kSmallest).
+    virtual void prepare(Size size, Plan plan) = 0;
 
     // Planes of the image -> RGB in [0, 1] (3, H, W), according to its matrix, range and siting.
     // An image smaller than the prepared size is extended by its last column and row.
     virtual void unpack(const mdrn_image &image) = 0;
 
-    // Eq. 8: f0 = conv3x3(rgb - mean), zero padding. The shifted mean is the data set's.
+    // Eq. 8: x = f0 = conv3x3(rgb - mean), zero padding. The shifted mean is the data set's.
     virtual void head() = 0;
 
     // Eq. 5-6, with r0 = x:
     //   d_k = GELU(c{k}_d r_{k-1}),  r_k = GELU(BSConv c{k}_r r_{k-1} + r_{k-1}),   k = 1, 2, 3
     //   d_4 = GELU(BSConv c4 r_3),   fused = c5 [d_1 d_2 d_3 d_4]
-    virtual void distill(int block, Map x) = 0;
+    virtual void distill(int block) = 0;
 
     // Eq. 1-3, on fused in place: c = conv1 fused; for i = 0, 1, 2:
     //   t_i = BSConv conv2_i c, stride 2;  p_i = max-pool of t_i, stride 3: 3x3 pad 1, 5x5 pad 0,
@@ -59,9 +65,9 @@ public:
     virtual void mdsa(int block) = 0;
 
     // Eq. 4 and 7: y = GELU(body.0 fused); a = sigmoid(conv_du.2 ReLU(conv_du.0 (mean(y) +
-    // std(y)))), per channel over the whole frame, std biased; x = dw3x3(a y) + fused + shortcut,
-    // where the depthwise pads with zeros and shortcut is the block's input.
-    virtual void ecca(int block, Map shortcut) = 0;
+    // std(y)))), per channel over the whole frame, std biased; x += dw3x3(a y) + fused, where the
+    // depthwise pads with zeros.
+    virtual void ecca(int block) = 0;
 
     // Eq. 10, as a running sum: sum (+)= c1's columns of this block times x; c1's bias first.
     virtual void gather(int block) = 0;

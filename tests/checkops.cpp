@@ -82,11 +82,10 @@ struct Stage {
 };
 
 const std::vector<Stage> kStages{
-    {"head", [](HostStages &stages) { stages.head(); }, Map::f0, Map::f0},
-    {"distill", [](HostStages &stages) { stages.distill(2, Map::x); }, Map::fused, Map::fused},
+    {"head", [](HostStages &stages) { stages.head(); }, Map::x, Map::x},
+    {"distill", [](HostStages &stages) { stages.distill(2); }, Map::fused, Map::fused},
     {"mdsa", [](HostStages &stages) { stages.mdsa(5); }, Map::fused, {}},
-    {"ecca", [](HostStages &stages) { stages.ecca(3, Map::f0); }, Map::x, Map::x},
-    {"ecca in place", [](HostStages &stages) { stages.ecca(7, Map::x); }, Map::x, {}},
+    {"ecca", [](HostStages &stages) { stages.ecca(3); }, Map::x, {}},
 };
 
 struct Result {
@@ -96,19 +95,17 @@ struct Result {
 };
 
 // Runs every stage on its own on the same maps, with what it writes poisoned before.
-std::vector<Result> run_stages(HostStages &stages, const Model &model, Size size, Content content,
-                               Random random) {
+std::vector<Result> run_stages(HostStages &stages, const Model &model, Size size, Plan plan,
+                               Content content, Random random) {
     const Values rgb = make(content, 3, size, random);
-    const Values f0 = make(content, model.features, size, random);
     const Values x = make(content, model.features, size, random);
     const Values fused = make(content, model.features, size, random);
     const Values poison(x.size(), std::numeric_limits<float>::quiet_NaN());
-    stages.prepare(size);
+    stages.prepare(size, plan);
     test::set_rgb(stages, rgb.data());
     std::vector<Result> results;
     Values out(x.size());
     for (const Stage &stage : kStages) {
-        stages.write(Map::f0, f0.data());
         stages.write(Map::x, x.data());
         stages.write(Map::fused, fused.data());
         if (stage.poisoned) stages.write(*stage.poisoned, poison.data());
@@ -116,7 +113,7 @@ std::vector<Result> run_stages(HostStages &stages, const Model &model, Size size
         stages.read(stage.out, out.data());
         results.push_back({stage.name, size, out});
     }
-    stages.write(Map::f0, f0.data());
+    stages.head();  // f0, for the tail
     for (int block = 0; block < kBlocks; ++block) {
         stages.write(Map::x, (block % 2 ? x : fused).data());
         stages.gather(block);
@@ -147,6 +144,10 @@ void expect_close(const Result &fast, const Result &plain, Content content) {
     }
     EXPECT_LE(interior, 1e-5F * largest) << plain.stage << ", interior";
     EXPECT_LE(border, 1e-5F * largest) << plain.stage << ", border";
+}
+
+std::string name_of(Plan plan) {
+    return plan == Plan::fast ? "fast plan" : "small plan";
 }
 
 bool fuses_multiply_add(const std::string &target) {
@@ -199,12 +200,16 @@ TEST_P(CheckOps, AgreesWithTheReference) {
          {Content::random, Content::impulses, Content::extremes, Content::constant}) {
         if (large && content != Content::random) continue;
         SCOPED_TRACE("content " + std::to_string(static_cast<int>(content)));
-        const auto expected = run_stages(*plain, model, test.size, content, random);
+        const auto expected = run_stages(*plain, model, test.size, Plan::fast, content, random);
         for (const std::string &target : cpu_targets()) {
             SCOPED_TRACE(target);
             const auto fast = make_cpu_stages(model, {0, 0, target}, quiet);
-            const auto ours = run_stages(*fast, model, test.size, content, random);
-            for (size_t i = 0; i < ours.size(); ++i) expect_close(ours[i], expected[i], content);
+            for (Plan plan : {Plan::fast, Plan::small}) {
+                SCOPED_TRACE(name_of(plan));
+                const auto ours = run_stages(*fast, model, test.size, plan, content, random);
+                for (size_t i = 0; i < ours.size(); ++i)
+                    expect_close(ours[i], expected[i], content);
+            }
         }
     }
 }
@@ -213,19 +218,27 @@ INSTANTIATE_TEST_SUITE_P(All, CheckOps, testing::ValuesIn(cases()));
 
 class SameBits : public testing::TestWithParam<Size> {};
 
-TEST_P(SameBits, ForEveryTargetStripAndNumberOfThreads) {
+TEST_P(SameBits, ForEveryTargetStripPlanAndNumberOfThreads) {
+    const Size size = GetParam();
     Random random(seed_of_run());
     const Model model = random_model(56, 2, random);
+    const Values rgb = make(Content::random, 3, size, random);
     std::vector<Result> first;
     const auto compare = [&](const CpuOptions &options, const std::string &what) {
         const auto stages = make_cpu_stages(model, options, quiet);
-        const auto results = run_stages(*stages, model, GetParam(), Content::random, random);
-        if (first.empty()) first = results;
-        for (size_t i = 0; i < results.size(); ++i)
-            EXPECT_EQ(std::memcmp(results[i].values.data(), first[i].values.data(),
-                                  first[i].values.size() * sizeof(float)),
-                      0)
-                << results[i].stage << ", " << what;
+        for (Plan plan : {Plan::fast, Plan::small}) {
+            auto results = run_stages(*stages, model, size, plan, Content::random, random);
+            // In memory that holds all kinds of things by now.
+            test::set_rgb(*stages, rgb.data());
+            run_planes(*stages);
+            results.push_back({"network", size, test::get_hr(*stages)});
+            if (first.empty()) first = results;
+            for (size_t i = 0; i < results.size(); ++i)
+                EXPECT_EQ(std::memcmp(results[i].values.data(), first[i].values.data(),
+                                      first[i].values.size() * sizeof(float)),
+                          0)
+                    << results[i].stage << ", " << what << ", " << name_of(plan);
+        }
     };
     for (const std::string &target : cpu_targets()) {
         if (!fuses_multiply_add(target)) continue;
@@ -246,19 +259,21 @@ void bench() {
     for (int features : {56, 28}) {
         const Model model = random_model(features, 4, random);
         const auto stages = make_cpu_stages(model, {}, quiet);
-        for (int round = 0; round < 2; ++round)
-            run_stages(*stages, model, kSize, Content::random, random);
-        for (const Stage &stage : kStages) {
-            double best = 1e9;
-            for (int round = 0; round < 10; ++round) {
-                const auto start = std::chrono::steady_clock::now();
-                stage.run(*stages);
-                const std::chrono::duration<double> taken =
-                    std::chrono::steady_clock::now() - start;
-                best = std::min(best, taken.count());
+        for (Plan plan : {Plan::fast, Plan::small}) {
+            for (int round = 0; round < 2; ++round)
+                run_stages(*stages, model, kSize, plan, Content::random, random);
+            for (const Stage &stage : kStages) {
+                double best = 1e9;
+                for (int round = 0; round < 10; ++round) {
+                    const auto start = std::chrono::steady_clock::now();
+                    stage.run(*stages);
+                    const std::chrono::duration<double> taken =
+                        std::chrono::steady_clock::now() - start;
+                    best = std::min(best, taken.count());
+                }
+                std::printf("C = %d, %dx%d, %s: %-8s %.4f s\n", features, kSize.width, kSize.height,
+                            name_of(plan).c_str(), stage.name, best);
             }
-            std::printf("C = %d, %dx%d: %-14s %.4f s\n", features, kSize.width, kSize.height,
-                        stage.name, best);
         }
     }
 }

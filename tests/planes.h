@@ -32,7 +32,7 @@ inline Values get_hr(HostStages &stages) {
 
 // (3, H, W) -> (3, sH, sW)
 inline Values upscale(HostStages &stages, Size size, const float *rgb) {
-    stages.prepare(size);
+    stages.prepare(size, Plan::fast);
     set_rgb(stages, rgb);
     run_planes(stages);
     stages.finish();

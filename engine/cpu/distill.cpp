@@ -31,7 +31,7 @@ int bands_of(int strips, int height, int threads) {
 
 }  // namespace
 
-void CpuStages::distill(int block, Map which) {
+void CpuStages::distill(int block) {
     const int strip = std::min(strip_, size_.width);
     const int strips = (size_.width + strip - 1) / strip;
     // Of about equal width, in whole quanta.
@@ -46,17 +46,18 @@ void CpuStages::distill(int block, Map which) {
         const int y1 = static_cast<int>(int64_t{size_.height} * (band + 1) / bands);
         Carver carver(memory_->scratch[thread]);
         DistillScratch scratch(carver, model_, std::min(width, size_.width) + 2 * kHalo);
-        distill_strip(blocks_[block], model_.blocks[block], map(which), x0, x1, y0, y1, scratch);
+        distill_strip(blocks_[block], model_.blocks[block], x0, x1, y0, y1, scratch);
     });
 }
 
-void CpuStages::distill_strip(const PackedBlock &block, const Eadb &weights, const RowSet &x,
-                              int x0, int x1, int y0, int y1, DistillScratch &scratch) {
+void CpuStages::distill_strip(const PackedBlock &block, const Eadb &weights, int x0, int x1, int y0,
+                              int y1, DistillScratch &scratch) {
     const int c = model_.features;
     const int d = model_.distilled();
     const int height = size_.height;
     const int columns = x1 - x0 + 2 * kHalo;     // buffer column 0 is image column x0 - kHalo
     const int right = size_.width - x0 + kHalo;  // buffer column of the first column past the image
+    const RowSet &x = map(Map::x);
     const RowSet &fused = map(Map::fused);
     const std::array<const float *, 3> d_bias{weights.c1_d.bias.data(), weights.c2_d.bias.data(),
                                               weights.c3_d.bias.data()};

@@ -25,32 +25,26 @@ struct Statistics {
 
 }  // namespace
 
-void CpuStages::ecca(int block, Map shortcut) {
+EccaScratch::EccaScratch(Carver &carver, const Model &model, Size size)
+    : y(carver, 3, model.features, size.width) {}
+
+void CpuStages::ecca(int block) {
     const Ecca &weights = model_.blocks[block].cca;
     const int c = model_.features;
+    const int height = size_.height;
     const RowSet &fused = map(Map::fused);
-    const RowSet &from = map(shortcut);
     const RowSet &x = map(Map::x);
-    const RowSet &y = memory_->y;
+    const float *zero = memory_->zero.row(0);
+    const auto rows_of_y = [&](int thread) {
+        Carver carver(memory_->scratch[thread]);
+        return memory_->keeps ? memory_->y : EccaScratch(carver, model_, size_).y;
+    };
 
-    for_bands(size_.height, 1, [&](int first, int end, int) {
-        std::vector<const float *> in(c);
+    for_bands(height, 1, [&](int first, int end, int thread) {
+        const Ring y = rows_of_y(thread);
         for (int row = first; row < end; ++row) {
-            channel_pointers(fused.row(row), fused.pitch, c, in.data());
-            kernels_.pointwise(blocks_[block].body_0, weights.body_0.bias.data(), in.data(),
-                               y.row(row), y.pitch, size_.width, Start::bias, Epilogue::gelu);
-            zero_columns(y.row(row), y.pitch, c, size_.width);
-            for (int channel = 0; channel < c; ++channel) {
-                Statistics statistics;
-                for (int at = 0; at < size_.width; at += kSegment) {
-                    const int count = std::min(kSegment, size_.width - at);
-                    const Moments moments =
-                        kernels_.moments(y.row(row) + channel * y.pitch + at, count);
-                    statistics.add(count, moments.mean, moments.m2);
-                }
-                row_mean_[row * static_cast<size_t>(c) + channel] = statistics.mean;
-                row_m2_[row * static_cast<size_t>(c) + channel] = statistics.m2;
-            }
+            y_row(block, row, y);
+            measure(row, y);
         }
     });
 
@@ -58,15 +52,45 @@ void CpuStages::ecca(int block, Map shortcut) {
     std::vector<float> taps = weights.body_3.weight;
     for (int tap = 0; tap < 9 * c; ++tap) taps[tap] *= a[tap / 9];
 
-    for_bands(size_.height, 1, [&](int first, int end, int) {
-        for (int row = first; row < end; ++row) {
-            const float *rows[3] = {row > 0 ? y.row(row - 1) : memory_->zero.row(0), y.row(row),
-                                    row + 1 < size_.height ? y.row(row + 1) : memory_->zero.row(0)};
-            kernels_.depthwise(taps.data(), weights.body_3.bias.data(), rows, y.pitch,
-                               fused.row(row), fused.pitch, from.row(row), from.pitch, x.row(row),
+    for_bands(height, memory_->keeps ? 1 : 8, [&](int first, int end, int thread) {
+        const Ring y = rows_of_y(thread);
+        for (int t = std::max(0, first - 1); t < end + 1; ++t) {
+            if (!memory_->keeps && t < height) y_row(block, t, y);
+            const int row = t - 1;
+            if (row < first) continue;
+            const float *rows[3] = {row > 0 ? y.row(row - 1) : zero, y.row(row),
+                                    row + 1 < height ? y.row(row + 1) : zero};
+            kernels_.depthwise(taps.data(), weights.body_3.bias.data(), rows, y.pitch(),
+                               fused.row(row), fused.pitch, x.row(row), x.pitch, x.row(row),
                                x.pitch, c, size_.width, false);
         }
     });
+}
+
+// y = GELU(body.0 fused), between zeros.
+void CpuStages::y_row(int block, int row, const Ring &y) {
+    const int c = model_.features;
+    const RowSet &fused = map(Map::fused);
+    std::vector<const float *> in(c);
+    channel_pointers(fused.row(row), fused.pitch, c, in.data());
+    kernels_.pointwise(blocks_[block].body_0, model_.blocks[block].cca.body_0.bias.data(),
+                       in.data(), y.row(row), y.pitch(), size_.width, Start::bias, Epilogue::gelu);
+    zero_columns(y.row(row), y.pitch(), c, size_.width);
+}
+
+// The statistics of a row, from those of its segments.
+void CpuStages::measure(int row, const Ring &y) {
+    const int c = model_.features;
+    for (int channel = 0; channel < c; ++channel) {
+        Statistics statistics;
+        for (int at = 0; at < size_.width; at += kSegment) {
+            const int count = std::min(kSegment, size_.width - at);
+            const Moments moments = kernels_.moments(y.row(row) + channel * y.pitch() + at, count);
+            statistics.add(count, moments.mean, moments.m2);
+        }
+        memory_->row_mean[row * static_cast<size_t>(c) + channel] = statistics.mean;
+        memory_->row_m2[row * static_cast<size_t>(c) + channel] = statistics.m2;
+    }
 }
 
 // a = sigmoid(conv_du.2 ReLU(conv_du.0 (mean + std)))
@@ -77,8 +101,8 @@ std::vector<float> CpuStages::attention(const Ecca &weights) {
     for (int channel = 0; channel < c; ++channel) {
         Statistics statistics;
         for (int row = 0; row < size_.height; ++row)
-            statistics.add(size_.width, row_mean_[row * static_cast<size_t>(c) + channel],
-                           row_m2_[row * static_cast<size_t>(c) + channel]);
+            statistics.add(size_.width, memory_->row_mean[row * static_cast<size_t>(c) + channel],
+                           memory_->row_m2[row * static_cast<size_t>(c) + channel]);
         contrast[channel] =
             static_cast<float>(statistics.mean + std::sqrt(statistics.m2 / statistics.count));
     }

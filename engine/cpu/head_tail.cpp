@@ -20,44 +20,52 @@ void window_pointers(const Ring &rows, const float *zero, int y, int height, con
 
 }  // namespace
 
+HeadScratch::HeadScratch(Carver &carver, Size size) : rgb(carver, 3, 3, size.width) {}
+
 TailScratch::TailScratch(Carver &carver, const Model &model, Size size)
-    : pw(carver, 3, model.features, size.width),
+    : head(carver, size),
+      f0(carver, 1, model.features, size.width),
+      pw(carver, 3, model.features, size.width),
       c2(carver, 3, model.features, size.width),
-      rows(carver, 1, 3 * model.scale * model.scale, size.width),
-      rgb(carver, 3, 3, size.width) {}
+      rows(carver, 1, 3 * model.scale * model.scale, size.width) {}
+
+// rgb - mean
+void CpuStages::shift_row(int y, const Ring &shifted) {
+    const Planes rgb = this->rgb();
+    for (int c = 0; c < 3; ++c) {
+        const float *from = rgb.data + c * rgb.plane + y * rgb.row;
+        float *to = shifted.row(y) + c * shifted.pitch();
+        for (int x = 0; x < size_.width; ++x) to[x] = from[x] - kMean[c];
+    }
+    zero_columns(shifted.row(y), shifted.pitch(), 3, size_.width);
+}
+
+void CpuStages::f0_row(int y, const Ring &shifted, float *out, ptrdiff_t pitch) {
+    const float *in[27];
+    window_pointers(shifted, memory_->zero.row(0), y, size_.height, in);
+    kernels_.pointwise(fea_conv_, model_.fea_conv.bias.data(), in, out, pitch, size_.width,
+                       Start::bias, Epilogue::none);
+}
 
 void CpuStages::head() {
-    const Planes rgb = this->rgb();
-    const RowSet &f0 = map(Map::f0);
+    const RowSet &x = map(Map::x);
     for_bands(size_.height, 4, [&](int first, int end, int thread) {
         Carver carver(memory_->scratch[thread]);
-        const TailScratch scratch(carver, model_, size_);
-        const Ring &shifted = scratch.rgb;
-        std::vector<const float *> in(27);
+        const HeadScratch scratch(carver, size_);
         for (int t = std::max(0, first - 1); t < end + 1; ++t) {
-            if (t < size_.height) {
-                for (int c = 0; c < 3; ++c) {
-                    const float *from = rgb.data + c * rgb.plane + t * rgb.row;
-                    float *to = shifted.row(t) + c * shifted.pitch();
-                    for (int x = 0; x < size_.width; ++x) to[x] = from[x] - kMean[c];
-                }
-                zero_columns(shifted.row(t), shifted.pitch(), 3, size_.width);
-            }
+            if (t < size_.height) shift_row(t, scratch.rgb);
             const int y = t - 1;
-            if (y < first) continue;
-            window_pointers(shifted, memory_->zero.row(0), y, size_.height, in.data());
-            kernels_.pointwise(fea_conv_, model_.fea_conv.bias.data(), in.data(), f0.row(y),
-                               f0.pitch, size_.width, Start::bias, Epilogue::none);
+            if (y >= first) f0_row(y, scratch.rgb, x.row(y), x.pitch);
         }
     });
 }
 
-// gather has left GELU(sum) in sum.
+// gather has left GELU(sum) in sum. To compute f0 again takes less time than to keep it does
+// memory.
 void CpuStages::tail() {
     const int c = model_.features;
     const int s = model_.scale;
     const RowSet &sum = memory_->sum;
-    const RowSet &f0 = map(Map::f0);
     const Planes hr = this->hr();
     for_bands(size_.height, 8, [&](int first, int end, int thread) {
         Carver carver(memory_->scratch[thread]);
@@ -65,6 +73,7 @@ void CpuStages::tail() {
         std::vector<const float *> in(9 * c);
         for (int t = std::max(0, first - 2); t < end + 2; ++t) {
             if (t < size_.height) {
+                shift_row(t, scratch.head.rgb);
                 channel_pointers(sum.row(t), sum.pitch, c, in.data());
                 kernels_.pointwise(c2_.pw, nullptr, in.data(), scratch.pw.row(t),
                                    scratch.pw.pitch(), size_.width, Start::bias, Epilogue::none);
@@ -75,9 +84,10 @@ void CpuStages::tail() {
                 const float *rows[3] = {scratch.pw.row(reflect(y - 1, size_.height)),
                                         scratch.pw.row(y),
                                         scratch.pw.row(reflect(y + 1, size_.height))};
-                kernels_.depthwise(c2_.taps, c2_.bias, rows, scratch.pw.pitch(), f0.row(y),
-                                   f0.pitch, nullptr, 0, scratch.c2.row(y), scratch.c2.pitch(), c,
-                                   size_.width, false);
+                f0_row(y, scratch.head.rgb, scratch.f0.row(0), scratch.f0.pitch);
+                kernels_.depthwise(c2_.taps, c2_.bias, rows, scratch.pw.pitch(), scratch.f0.row(0),
+                                   scratch.f0.pitch, nullptr, 0, scratch.c2.row(y),
+                                   scratch.c2.pitch(), c, size_.width, false);
                 zero_columns(scratch.c2.row(y), scratch.c2.pitch(), c, size_.width);
             }
             const int z = t - 2;

@@ -42,6 +42,7 @@ float mix(float a, float b, float fraction) {
 
 MdsaScratch::MdsaScratch(Carver &carver, const Model &model, Size size)
     : c(carver, 1, model.dispersion(), size.width),
+      sum(carver, 1, model.dispersion(), size.width),
       pw(carver, 3, 4 * model.dispersion(), size.width),
       strided(carver, 1, 4 * model.dispersion(), size.width),
       upsampled(carver.take(size.width + 1)) {}
@@ -61,13 +62,27 @@ void CpuStages::mdsa(int block) {
     gate(block);
 }
 
-// cf = conv_f conv1 fused, and t_i = BSConv conv2_i conv1 fused at half the size.
+// c = conv1 fused
+void CpuStages::c_row(int block, int y, const RowSet &c) {
+    const RowSet &fused = map(Map::fused);
+    std::vector<const float *> in(fused.channels);
+    channel_pointers(fused.row(y), fused.pitch, fused.channels, in.data());
+    kernels_.pointwise(blocks_[block].conv1, model_.blocks[block].esa.conv1.bias.data(), in.data(),
+                       c.row(0), c.pitch, size_.width, Start::bias, Epilogue::none);
+}
+
+// cf = conv_f c
+void CpuStages::cf_row(int block, const RowSet &c, float *out, ptrdiff_t pitch) {
+    std::vector<const float *> in(c.channels);
+    channel_pointers(c.row(0), c.pitch, c.channels, in.data());
+    kernels_.pointwise(blocks_[block].conv_f, model_.blocks[block].esa.conv_f.bias.data(),
+                       in.data(), out, pitch, size_.width, Start::bias, Epilogue::none);
+}
+
+// t_i = BSConv conv2_i c at half the size, and cf where it is kept.
 void CpuStages::disperse(int block) {
     const PackedBlock &packed = blocks_[block];
-    const Mdsa &weights = model_.blocks[block].esa;
-    const int c = model_.features;
     const int f = model_.dispersion();
-    const RowSet &fused = map(Map::fused);
     const RowSet &cf = memory_->cf;
     const RowSet &t = memory_->t;
     const int half_height = (size_.height + 1) / 2;
@@ -75,19 +90,15 @@ void CpuStages::disperse(int block) {
     for_bands(half_height, 4, [&](int first, int end, int thread) {
         Carver carver(memory_->scratch[thread]);
         const MdsaScratch scratch(carver, model_, size_);
-        std::vector<const float *> in(c);
+        std::vector<const float *> in(f);
+        channel_pointers(scratch.c.row(0), scratch.c.pitch, f, in.data());
         const auto take_row = [&](int y) {
-            channel_pointers(fused.row(y), fused.pitch, c, in.data());
-            float *c_row = scratch.c.row(0);
-            kernels_.pointwise(packed.conv1, weights.conv1.bias.data(), in.data(), c_row,
-                               scratch.c.pitch, size_.width, Start::bias, Epilogue::none);
-            channel_pointers(c_row, scratch.c.pitch, f, in.data());
+            c_row(block, y, scratch.c);
             kernels_.pointwise(packed.conv2_pw, nullptr, in.data(), scratch.pw.row(y),
                                scratch.pw.pitch(), size_.width, Start::bias, Epilogue::none);
             reflect_columns(scratch.pw.row(y), scratch.pw.pitch(), 4 * f, size_.width);
-            if (y >= 2 * first && y < 2 * end)
-                kernels_.pointwise(packed.conv_f, weights.conv_f.bias.data(), in.data(), cf.row(y),
-                                   cf.pitch, size_.width, Start::bias, Epilogue::none);
+            if (memory_->keeps && y >= 2 * first && y < 2 * end)
+                cf_row(block, scratch.c, cf.row(y), cf.pitch);
         };
         if (first > 0) take_row(2 * first - 1);
         for (int y = first; y < end; ++y) {
@@ -177,11 +188,16 @@ void CpuStages::gate(int block) {
         Carver carver(memory_->scratch[thread]);
         const MdsaScratch scratch(carver, model_, size_);
         std::vector<const float *> in(f);
-        channel_pointers(scratch.c.row(0), scratch.c.pitch, f, in.data());
+        channel_pointers(scratch.sum.row(0), scratch.sum.pitch, f, in.data());
         for (int y = first; y < end; ++y) {
+            if (memory_->keeps) {
+                std::copy_n(cf.row(y), f * cf.pitch, scratch.sum.row(0));
+            } else {
+                c_row(block, y, scratch.c);
+                cf_row(block, scratch.c, scratch.sum.row(0), scratch.sum.pitch);
+            }
             for (int channel = 0; channel < f; ++channel) {
-                float *sum = scratch.c.row(0) + channel * scratch.c.pitch;
-                std::copy_n(cf.row(y) + channel * cf.pitch, size_.width, sum);
+                float *sum = scratch.sum.row(0) + channel * scratch.sum.pitch;
                 for (int i = 0; i < 3; ++i) {
                     const Branch &maps = memory_->branches[i];
                     const Position at = upsampled(y, maps.size.height, size_.height);

@@ -2,8 +2,8 @@
 // How rows and maps lie in the arena.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
-#include <cstdint>
 
 #include "cpu/kernels.h"
 
@@ -22,6 +22,12 @@ public:
         used_ += (floats + kLine - 1) / kLine * kLine;
         return start;
     }
+    double *take_doubles(size_t doubles) { return reinterpret_cast<double *>(take(2 * doubles)); }
+
+    // What follows lies beyond all that other took; both began at the same place, and what they
+    // took before that is never in use at the same time.
+    void join(const Carver &other) { used_ = std::max(used_, other.used_); }
+
     size_t used() const { return used_; }  // floats
 
 private:

@@ -13,6 +13,9 @@ namespace mdrn::cpu {
 
 namespace {
 
+// The arena is a whole number of huge pages, which the system then uses where it can.
+constexpr size_t kHuge = size_t{2} << 20;
+
 PackedBSConv packed(const BSConv &conv, int outputs, int inputs) {
     return {Packed(conv.pw.weight.data(), outputs, inputs, inputs), conv.dw.weight.data(),
             conv.dw.bias.data(), outputs};
@@ -90,27 +93,30 @@ DistillScratch::DistillScratch(Carver &carver, const Model &model, int columns) 
     for (int k = 0; k < 4; ++k) d[k] = Ring(carver, k < 3 ? 5 - k : 1, distilled, columns);
 }
 
-Memory::Memory(Carver &carver, const Model &model, Size size, int threads, int strip) {
+Memory::Memory(Carver &carver, const Model &model, Size size, Plan plan, int threads, int strip)
+    : keeps(plan == Plan::fast) {
     const int c = model.features;
     const int f = model.dispersion();
     const int s = model.scale;
+    const Size half{(size.width + 1) / 2, (size.height + 1) / 2};
     rgb = RowSet(carver, 1, 3 * size.height, size.width);
-    hr = RowSet(carver, 1, 3 * s * size.height, s * size.width);
-    for (RowSet &map : maps) map = RowSet(carver, size.height, c, size.width);
     sum = RowSet(carver, size.height, c, size.width);
     zero = RowSet(carver, 1, c, size.width);
+    row_mean = carver.take_doubles(static_cast<size_t>(size.height) * c);
+    row_m2 = carver.take_doubles(static_cast<size_t>(size.height) * c);
 
-    // MDSA is done with cf and t when ECCA begins with y.
-    const Size half{(size.width + 1) / 2, (size.height + 1) / 2};
-    Carver measure_y, measure_mdsa;
-    RowSet(measure_y, size.height, c, size.width);
-    RowSet(measure_mdsa, size.height, f, size.width);
-    RowSet(measure_mdsa, half.height, 4 * f, half.width);
-    float *shared = carver.take(std::max(measure_y.used(), measure_mdsa.used()));
-    Carver for_y(shared), for_mdsa(shared);
-    y = RowSet(for_y, size.height, c, size.width);
-    cf = RowSet(for_mdsa, size.height, f, size.width);
-    t = RowSet(for_mdsa, half.height, 4 * f, half.width);
+    // The blocks are done when hr is written, and MDSA with t and cf when ECCA begins with y.
+    Carver for_hr = carver;
+    for (RowSet &map : maps) map = RowSet(carver, size.height, c, size.width);
+    Carver for_y = carver;
+    t = RowSet(carver, half.height, 4 * f, half.width);
+    if (keeps) {
+        cf = RowSet(carver, size.height, f, size.width);
+        y = Ring(for_y, size.height, c, size.width);
+    }
+    hr = RowSet(for_hr, 1, 3 * s * size.height, s * size.width);
+    carver.join(for_y);
+    carver.join(for_hr);
 
     const auto pooled = [](int n, int window, int padding) {
         return (n + 2 * padding - window) / 3 + 1;
@@ -122,46 +128,42 @@ Memory::Memory(Carver &carver, const Model &model, Size size, int threads, int s
                              {pooled(half.width, kWindow[i], kPadding[i]),
                               pooled(half.height, kWindow[i], kPadding[i])});
 
-    Carver distill, mdsa, tail;
+    Carver distill, mdsa, ecca, tail;
     DistillScratch(distill, model, strip + 8);
     MdsaScratch(mdsa, model, size);
+    EccaScratch(ecca, model, size);
     TailScratch(tail, model, size);
-    const size_t most = std::max({distill.used(), mdsa.used(), tail.used()});
+    const size_t most = std::max({distill.used(), mdsa.used(), ecca.used(), tail.used()});
     for (int thread = 0; thread < threads; ++thread) scratch.push_back(carver.take(most));
 }
 
-uint64_t CpuStages::memory_needed(Size size) const {
-    Carver carver;
-    Memory(carver, model_, size, threads_.count(), std::min(strip_, size.width));
-    return carver.used() * sizeof(float) +
-           uint64_t{2} * sizeof(double) * size.height * model_.features;
+Memory CpuStages::carve(Carver &carver, Size size, Plan plan) const {
+    return {carver, model_, size, plan, threads_.count(), std::min(strip_, size.width)};
 }
 
-void CpuStages::prepare(Size size) {
-    if (size_ == size) return;
-    size_ = {};
+uint64_t CpuStages::memory_needed(Size size, Plan plan) const {
+    Carver carver;
+    carve(carver, size, plan);
+    return (uint64_t{carver.used()} * sizeof(float) + kHuge - 1) / kHuge * kHuge;
+}
+
+void CpuStages::prepare(Size size, Plan plan) {
     memory_.reset();
     arena_.reset();
-    Carver measure;
-    const int strip = std::min(strip_, size.width);
-    Memory(measure, model_, size, threads_.count(), strip);
-    // A multiple of a huge page, which the system then uses where it can.
-    constexpr size_t kHuge = size_t{2} << 20;
-    const size_t bytes = (measure.used() * sizeof(float) + kHuge - 1) / kHuge * kHuge;
+    const size_t bytes = memory_needed(size, plan);
     arena_.reset(static_cast<float *>(std::aligned_alloc(kHuge, bytes)));
     if (!arena_)
         throw Error(MDRN_ERROR_OUT_OF_MEMORY,
-                    "the system refused " + std::to_string(bytes >> 20) + " MiB of memory");
+                    "the system refused " + std::to_string(bytes >> 20) +
+                        " MiB of memory: set memory to less, or scale the input down");
     use_huge_pages(arena_.get(), bytes);
     // Touched by the threads that will compute, so that pages lie near them.
     const int pieces = static_cast<int>(bytes / kHuge);
     threads_.run(pieces, [&](int piece, int) {
         std::memset(reinterpret_cast<char *>(arena_.get()) + piece * kHuge, 0, kHuge);
     });
-    row_mean_.assign(static_cast<size_t>(size.height) * model_.features, 0);
-    row_m2_ = row_mean_;
     Carver carver(arena_.get());
-    memory_ = std::make_unique<Memory>(carver, model_, size, threads_.count(), strip);
+    memory_ = std::make_unique<Memory>(carve(carver, size, plan));
     size_ = size;
 }
 

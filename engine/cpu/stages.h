@@ -43,17 +43,29 @@ struct DistillScratch {
 
 struct MdsaScratch {
     MdsaScratch(Carver &carver, const Model &model, Size size);
-    RowSet c;        // conv1's row, then the gate's sum of branches
+    RowSet c;        // conv1's row
+    RowSet sum;      // the gate's, of cf and the branches
     Ring pw;         // conv2's
     RowSet strided;  // depthwise before every second column is dropped
     float *upsampled;
 };
 
+struct EccaScratch {
+    EccaScratch(Carver &carver, const Model &model, Size size);
+    Ring y;
+};
+
+struct HeadScratch {
+    HeadScratch(Carver &carver, Size size);
+    Ring rgb;  // rgb - mean
+};
+
 struct TailScratch {
     TailScratch(Carver &carver, const Model &model, Size size);
+    HeadScratch head;
+    RowSet f0;
     Ring pw, c2;
     RowSet rows;  // upsampler's
-    Ring rgb;     // head's: rgb - mean
 };
 
 // One of MDSA's three branches: maps of stride 6.
@@ -66,28 +78,32 @@ struct Branch {
 
 // Where things lie for one size of frame.
 struct Memory {
-    Memory(Carver &carver, const Model &model, Size size, int threads, int strip);
+    Memory(Carver &carver, const Model &model, Size size, Plan plan, int threads, int strip);
     RowSet rgb, hr;
     std::array<RowSet, kMaps> maps;
-    RowSet y;    // ECCA's; MDSA keeps cf and t in its memory
     RowSet sum;  // gather's
     RowSet zero;
-    RowSet cf;  // conv_f conv1
-    RowSet t;   // the four stride-2 BSConvs
+    RowSet t;  // MDSA's four stride-2 BSConvs
     std::array<Branch, 3> branches;
+    double *row_mean, *row_m2;     // (H, C) of ECCA's y
     std::vector<float *> scratch;  // for each thread
+
+    // What the small plan computes twice instead.
+    const bool keeps;
+    RowSet cf;  // MDSA's conv_f conv1
+    Ring y;     // ECCA's, all its rows
 };
 
 class CpuStages final : public HostStages {
 public:
     CpuStages(const Model &model, const CpuOptions &options, WarnOnce warn);
 
-    uint64_t memory_needed(Size size) const override;
-    void prepare(Size size) override;
+    uint64_t memory_needed(Size size, Plan plan) const override;
+    void prepare(Size size, Plan plan) override;
     void head() override;
-    void distill(int block, Map x) override;
+    void distill(int block) override;
     void mdsa(int block) override;
-    void ecca(int block, Map shortcut) override;
+    void ecca(int block) override;
     void gather(int block) override;
     void tail() override;
 
@@ -103,12 +119,19 @@ private:
     template <typename Rows>
     void for_bands(int height, int least, const Rows &rows);
 
-    void distill_strip(const PackedBlock &block, const Eadb &weights, const RowSet &x, int x0,
-                       int x1, int y0, int y1, DistillScratch &scratch);
+    Memory carve(Carver &carver, Size size, Plan plan) const;
+    void shift_row(int y, const Ring &shifted);
+    void f0_row(int y, const Ring &shifted, float *out, ptrdiff_t pitch);
+    void distill_strip(const PackedBlock &block, const Eadb &weights, int x0, int x1, int y0,
+                       int y1, DistillScratch &scratch);
+    void c_row(int block, int y, const RowSet &c);
+    void cf_row(int block, const RowSet &c, float *out, ptrdiff_t pitch);
     void disperse(int block);
     void pool(int branch, int channel, float *line);
     void mix(int block, int branch);
     void gate(int block);
+    void y_row(int block, int row, const Ring &y);
+    void measure(int row, const Ring &y);
     std::vector<float> attention(const Ecca &weights);
 
     const Model &model_;
@@ -123,7 +146,6 @@ private:
     Size size_;
     std::unique_ptr<float, void (*)(float *)> arena_;
     std::unique_ptr<Memory> memory_;
-    std::vector<double> row_mean_, row_m2_;  // (H, C) of ECCA's y
 };
 
 template <typename Rows>

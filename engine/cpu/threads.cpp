@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "error.h"
 
@@ -24,12 +25,16 @@ int usable_processors() {
 Threads::Threads(int count) {
     if (count == 0) count = usable_processors();
     try {
+        workers_.reserve(static_cast<size_t>(count));
         for (int thread = 1; thread < count; ++thread)
             workers_.emplace_back([this, thread] { work(thread); });
     } catch (const std::system_error &) {
         stop();
         throw Error(MDRN_ERROR_OUT_OF_MEMORY,
                     "the system refused to start " + std::to_string(count) + " threads: set fewer");
+    } catch (...) {
+        stop();
+        throw;
     }
 }
 
@@ -55,6 +60,7 @@ void Threads::run(int tasks, const Task &task) {
     start_.notify_all();
     take_tasks(0, lock);
     done_.wait(lock, [this] { return busy_ == 0; });
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 
 void Threads::work(int thread) {
@@ -73,8 +79,17 @@ void Threads::take_tasks(int thread, std::unique_lock<std::mutex> &lock) {
         const int number = next_++;
         ++busy_;
         lock.unlock();
-        (*task_)(number, thread);
+        std::exception_ptr failure;
+        try {
+            (*task_)(number, thread);
+        } catch (...) {
+            failure = std::current_exception();
+        }
         lock.lock();
+        if (failure) {
+            next_ = tasks_;
+            if (!failure_) failure_ = failure;
+        }
         if (--busy_ == 0 && next_ == tasks_) done_.notify_all();
     }
 }

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -20,8 +21,9 @@ public:
 
     int count() const { return static_cast<int>(workers_.size()) + 1; }
 
-    // Runs task(number, thread) for every number below tasks, and returns when all are done. Tasks
-    // must not throw. Not to be called from within a task.
+    // Runs task(number, thread) for every number below tasks, and returns when all are done. What
+    // the first of them throws is thrown here, and no more are begun then. Not to be called from
+    // within a task.
     using Task = std::function<void(int number, int thread)>;
     void run(int tasks, const Task &task);
 
@@ -38,6 +40,7 @@ private:
     int next_ = 0;
     int busy_ = 0;
     uint64_t round_ = 0;
+    std::exception_ptr failure_;
     bool ending_ = false;
 };
 

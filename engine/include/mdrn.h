@@ -99,7 +99,9 @@ typedef struct mdrn_settings {
     mdrn_precision precision;
     int threads;              /**< of the CPU; 0 = as many as the process may use */
     int async_depth;          /**< pictures in flight, at least 1; see mdrn_send() */
-    uint64_t memory;          /**< bytes a context may take; 0 = 80 % of what is available */
+    uint64_t memory;          /**< bytes that maps may take; 0 = 80 % of what is available. Where
+                                   they are few, a slower plan with the same result is warned of
+                                   and taken; see mdrn_memory_needed() */
     mdrn_log_callback log;    /**< NULL = silent; called from the thread that calls mdrn_* */
     void *log_opaque;
     void *cuda_context;       /**< CUcontext lent for the life of the mdrn_context; NULL = its own */
@@ -205,8 +207,10 @@ typedef struct mdrn_image {
 } mdrn_image;
 
 /**
- * What a context needs, in bytes, to enlarge pictures of width x height:
- * settings.memory must be at least that. Allocates nothing.
+ * The least bytes with which pictures of width x height can be enlarged:
+ * settings.memory must be at least that. Up to a quarter more is taken where it
+ * may be, which saves up to a tenth of the time. The model (a few MiB) and the
+ * conversion of colours (some rows; with alpha 4 bytes a pixel) are not counted.
  */
 MDRN_API int mdrn_memory_needed(const mdrn_context *context, int width, int height,
                                 uint64_t *bytes);

@@ -9,13 +9,13 @@ namespace mdrn::reference {
 ReferenceStages::ReferenceStages(const Model &model, WarnOnce warn)
     : HostStages(std::move(warn)), model_(model) {}
 
-uint64_t ReferenceStages::memory_needed(Size size) const {
+uint64_t ReferenceStages::memory_needed(Size size, Plan) const {
     // The kept maps, and at most twelve of C channels while a stage runs.
     const uint64_t pixels = uint64_t{sizeof(float)} * size.width * size.height;
     return pixels * (16 * model_.features + 3 + 6 * model_.scale * model_.scale);
 }
 
-void ReferenceStages::prepare(Size size) {
+void ReferenceStages::prepare(Size size, Plan) {
     const int c = model_.features;
     const int s = model_.scale;
     rgb_ = Tensor(3, size.height, size.width);
@@ -28,16 +28,17 @@ void ReferenceStages::head() {
     Tensor shifted = rgb_;
     for (size_t i = 0; i < shifted.values.size(); ++i)
         shifted.values[i] -= kMean[i / (static_cast<size_t>(shifted.h) * shifted.w)];
-    map(Map::f0) = convolve(model_.fea_conv, shifted, 3);
-    tell("fea_conv", map(Map::f0));
+    f0_ = convolve(model_.fea_conv, shifted, 3);
+    tell("fea_conv", f0_);
+    map(Map::x) = f0_;
 }
 
-void ReferenceStages::distill(int block, Map x) {
+void ReferenceStages::distill(int block) {
     const Eadb &weights = model_.blocks[block];
     const Conv *c_d[3] = {&weights.c1_d, &weights.c2_d, &weights.c3_d};
     const BSConv *c_r[3] = {&weights.c1_r, &weights.c2_r, &weights.c3_r};
     std::vector<Tensor> distilled;
-    Tensor r = map(x);
+    Tensor r = map(Map::x);
     for (int k = 0; k < 3; ++k) {
         const std::string name = "c" + std::to_string(k + 1);
         const Tensor d = convolve(*c_d[k], r);
@@ -80,7 +81,7 @@ void ReferenceStages::mdsa(int block) {
     tell(block, "esa", fused);
 }
 
-void ReferenceStages::ecca(int block, Map shortcut) {
+void ReferenceStages::ecca(int block) {
     const Ecca &weights = model_.blocks[block].cca;
     const Tensor &fused = map(Map::fused);
     const Tensor body_0 = convolve(weights.body_0, fused);
@@ -107,7 +108,7 @@ void ReferenceStages::ecca(int block, Map shortcut) {
 
     const Tensor out = add(depthwise(weights.body_3, y, Padding::zero), fused);
     tell(block, "cca", out);
-    map(Map::x) = add(out, map(shortcut));
+    map(Map::x) = add(out, map(Map::x));
     tell(block, "", map(Map::x));
 }
 
@@ -127,7 +128,7 @@ void ReferenceStages::tail() {
     tell("c1", sum_);
     const Tensor c2 = bsconv(model_.c2, gelu(sum_));
     tell("c2", c2);
-    const Tensor subpixels = convolve(model_.upsampler, add(c2, map(Map::f0)), 3);
+    const Tensor subpixels = convolve(model_.upsampler, add(c2, f0_), 3);
     tell("upsampler.upsampleOneStep.0", subpixels);
     const int s = model_.scale;
     for (int c = 0; c < 3; ++c)

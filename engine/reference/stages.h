@@ -14,12 +14,12 @@ class ReferenceStages final : public HostStages {
 public:
     ReferenceStages(const Model &model, WarnOnce warn);
 
-    uint64_t memory_needed(Size size) const override;
-    void prepare(Size size) override;
+    uint64_t memory_needed(Size size, Plan plan) const override;
+    void prepare(Size size, Plan plan) override;
     void head() override;
-    void distill(int block, Map x) override;
+    void distill(int block) override;
     void mdsa(int block) override;
-    void ecca(int block, Map shortcut) override;
+    void ecca(int block) override;
     void gather(int block) override;
     void tail() override;
 
@@ -42,7 +42,7 @@ private:
     const Model &model_;
     Tensor rgb_, hr_;     // (3, H, W), (3, sH, sW)
     Tensor maps_[kMaps];  // (C, H, W)
-    Tensor sum_;          // (C, H, W)
+    Tensor f0_, sum_;     // (C, H, W)
 };
 
 }  // namespace mdrn::reference
