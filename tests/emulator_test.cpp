@@ -272,8 +272,18 @@ TEST_F(Device, OutOfBounds) {
     EXPECT_CAUGHT(run(reads_at, words, -1, 0), "reads_at.*depends on .*unwritten");
 }
 
+__global__ void reads_shared_at(unsigned *out, int index) {
+    out[0] = reinterpret_cast<unsigned *>(mdrn_shared)[index] & 1;
+}
+
 TEST_F(Device, SharedMemoryBeyondTheLaunchs) {
     Buffer<float> out(1);
+    Buffer<unsigned> word(1);
+    const auto read = [&] {
+        launch(reads_shared_at, {1}, {1}, 64, word.get(), 16);
+        EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+    };
+    EXPECT_CAUGHT(read(), "reads_shared_at.*depends on .*unwritten");
     const auto run = [&] {
         launch(writes_shared_at, {1}, {1}, 64, out.get(), 16);
         EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorLaunchFailure);

@@ -44,6 +44,8 @@ public:
     // Runs the whole grid. Throws Misuse; the rest of the grid is then left out.
     void run(const Grid &grid, const std::function<void()> &thread, const Order &order);
 
+    bool runs() const { return thread_ != nullptr; }
+
     // From inside a thread.
     void barrier(std::source_location where);
     uint64_t exchange(unsigned mask, uint64_t value, int from, std::source_location where);
