@@ -291,7 +291,7 @@ TEST_F(Device, SharedMemoryBeyondTheLaunchs) {
     EXPECT_CAUGHT(run(), "writes_shared_at.*behind the 64 bytes of shared memory");
 }
 
-__global__ void reads_vector(const float *in, float *out) {
+[[maybe_unused]] __global__ void reads_vector(const float *in, float *out) {
     const float2 pair = *reinterpret_cast<const float2 *>(in + 1);
     out[0] = pair.x + pair.y;
 }
