@@ -34,6 +34,7 @@
 #include "libavutil/cpu.h"
 #include "libavutil/fifo.h"
 #include "libavutil/frame.h"
+#include "libavutil/imgutils.h"
 #include "libavutil/macros.h"
 #include "libavutil/mem.h"
 #include "libavutil/opt.h"
@@ -111,7 +112,7 @@ static const AVOption mdrn_options[] = {
     { "memory",
       "bytes of memory to take at most, 0 for 80% of what is available",
       OFFSET(memory), AV_OPT_TYPE_INT64, { .i64 = 0 },
-      INT64_MIN, INT64_MAX, FLAGS },
+      INT64_MIN, (double)INT64_MAX, FLAGS },
     { NULL }
 };
 
@@ -440,8 +441,9 @@ static int config_output(AVFilterLink *outlink)
         return to_averror(ret);
 
     scale = mdrn_scale(s->mdrn);
-    if (scale < 1 ||
-        inlink->w > INT_MAX / scale || inlink->h > INT_MAX / scale) {
+    if (inlink->w > INT_MAX / scale || inlink->h > INT_MAX / scale ||
+        av_image_check_size2(inlink->w * scale, inlink->h * scale, INT64_MAX,
+                             inlink->format, 0, ctx) < 0) {
         av_log(ctx, AV_LOG_ERROR, "%dx%d pictures are too large to be enlarged "
                "%d times\n", inlink->w, inlink->h, scale);
         return AVERROR(EINVAL);
@@ -458,6 +460,11 @@ static int config_output(AVFilterLink *outlink)
     if (s->layout.model == MDRN_COLOR_YUV &&
         inlink->colorspace == AVCOL_SPC_UNSPECIFIED)
         outlink->colorspace = assumed_colorspace(inlink->w, inlink->h);
+#endif
+#if !BEFORE_8_0
+    av_frame_side_data_remove_by_props(&outlink->side_data,
+                                       &outlink->nb_side_data,
+                                       AV_SIDE_DATA_PROP_SIZE_DEPENDENT);
 #endif
     return 0;
 }
@@ -573,24 +580,13 @@ static int send_frame(AVFilterContext *ctx, AVFrame *in)
     large        = image_of(s, job.out);
     large.matrix = small.matrix;
 
-    ret = av_fifo_write(s->jobs, &job, 1);
-    if (ret < 0)
-        goto fail;
     ret = mdrn_send(s->mdrn, &small, &large, NULL);
     if (ret < 0) {
         ret = to_averror(ret);
-        goto fail_in_queue;
+        goto fail;
     }
-    return 0;
-
-fail_in_queue:
-    /* It is the youngest, and no frame can follow it. */
-    mdrn_flush(s->mdrn);
-    while (av_fifo_read(s->jobs, &job, 1) >= 0) {
-        av_frame_free(&job.in);
-        av_frame_free(&job.out);
-    }
-    return ret;
+    /* There is room: the queue holds as many as libmdrn takes. */
+    return av_fifo_write(s->jobs, &job, 1);
 
 fail:
     av_frame_free(&job.in);
@@ -623,24 +619,11 @@ static int receive_frame(AVFilterContext *ctx)
     return ret < 0 ? ret : 1;
 }
 
-static int drain(AVFilterContext *ctx)
-{
-    MDRNContext *s = ctx->priv;
-    int ret;
-
-    ret = mdrn_send(s->mdrn, NULL, NULL, NULL);
-    if (ret < 0 && ret != MDRN_EOF)
-        return to_averror(ret);
-    do {
-        ret = receive_frame(ctx);
-    } while (ret > 0);
-    return ret;
-}
-
 static int activate(AVFilterContext *ctx)
 {
     AVFilterLink *inlink  = ctx->inputs[0];
     AVFilterLink *outlink = ctx->outputs[0];
+    MDRNContext *s        = ctx->priv;
     AVFrame *in;
     int64_t pts;
     int ret, status;
@@ -651,29 +634,27 @@ static int activate(AVFilterContext *ctx)
     if (ret < 0)
         return ret;
     if (ret > 0) {
+        /* Another frame or the end may wait behind this one. */
+        ff_filter_set_ready(ctx, 100);
         ret = send_frame(ctx, in);
         if (ret < 0)
             return ret;
         ret = receive_frame(ctx);
-        if (ret < 0)
-            return ret;
-        if (ret > 0) {
-            if (ff_inlink_queued_frames(inlink))
-                ff_filter_set_ready(ctx, 100);
-            return 0;
-        }
+        return FFMIN(ret, 0);
     }
 
     if (ff_inlink_acknowledge_status(inlink, &status, &pts)) {
-        ret = drain(ctx);
-        if (ret < 0)
-            return ret;
-        ff_outlink_set_status(outlink, status, pts);
-        return 0;
+        mdrn_send(s->mdrn, NULL, NULL, NULL); // drain
+        ret = receive_frame(ctx);
+        if (ret)
+            ff_filter_set_ready(ctx, 100);
+        else
+            ff_outlink_set_status(outlink, status, pts);
+        return FFMIN(ret, 0);
     }
 
     FF_FILTER_FORWARD_WANTED(outlink, inlink);
-    return ret > 0 ? 0 : FFERROR_NOT_READY;
+    return FFERROR_NOT_READY;
 }
 
 static const AVFilterPad mdrn_inputs[] = {
