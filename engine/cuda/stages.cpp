@@ -54,6 +54,7 @@ CudaStages::CudaStages(const Model &model, Cudnn *cudnn, bool fp16, cudaStream_t
 }
 
 CudaStages::~CudaStages() {
+    cudaStreamSynchronize(queue_.stream);  // with what is freed now
     cudaFreeHost(odd_);
 }
 
@@ -65,6 +66,7 @@ uint64_t CudaStages::memory_needed(Size size, Plan) const {
 }
 
 void CudaStages::prepare(Size size, Plan) {
+    check(cudaStreamSynchronize(queue_.stream), "computing a picture");
     places_.reset();
     convolutions_.reset();
     arena_ = {};
