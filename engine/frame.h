@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Pictures of any layout from and to planar RGB float, in host memory. All colour arithmetic is
-// zimg's.
+// Pictures of any layout from and to planar RGB float, in host memory.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +19,10 @@ struct Planes {
     ptrdiff_t row = 0;    // floats from one row to the next
     ptrdiff_t plane = 0;  // floats from one plane to the next
 };
+
+inline float *line_of(const Planes &planes, int c, int y) {
+    return planes.data + c * planes.plane + y * planes.row;
+}
 
 // Tells the user something once per context.
 using WarnOnce = std::function<void(const std::string &message)>;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "excess.h"
 #include "frame.h"
 #include "stages.h"
 
@@ -13,8 +14,14 @@ namespace mdrn {
 // Stages whose frames come and go through frame.h, with maps that tests can look into.
 class HostStages : public Stages {
 public:
-    void unpack(const mdrn_image &image) final { frame_.unpack(image, rgb()); }
-    void pack(const mdrn_image &image) final { frame_.pack(hr(), image); }
+    void unpack(const mdrn_image &image) final {
+        frame_.unpack(image, rgb());
+        excess_.take(rgb());
+    }
+    void pack(const mdrn_image &image) final {
+        excess_.give_back(hr());
+        frame_.pack(hr(), image);
+    }
 
     // The planes that unpack fills (3, H, W) and that pack reads (3, sH, sW).
     virtual Planes rgb() = 0;
@@ -29,6 +36,7 @@ protected:
 
 private:
     FrameConverter frame_;
+    Excess excess_;
 };
 
 }  // namespace mdrn

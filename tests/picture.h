@@ -46,12 +46,13 @@ struct Picture {
         image.height = height;
         image.layout = layout;
         image.matrix = 2;
+        image.transfer = 2;
         for (int p = 0; p < 4; ++p) {
             row[p] = 0;
             for (int i = 0; i < layout.components; ++i) {
                 const mdrn_component &c = layout.component[i];
                 if (c.plane != p) continue;
-                row[p] = std::max(row[p], (columns(i) - 1) * c.step + c.offset + word(i));
+                row[p] = std::max(row[p], columns(i) * c.step);
                 rows[p] = lines(i);
             }
             if (!row[p]) continue;

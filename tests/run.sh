@@ -5,8 +5,9 @@
 #
 # run.sh [--all] [--fuzz SECONDS]
 #
-#   --all   also FFmpeg 7.1, 8.1 and 9.0, though each takes minutes to build;
-#           without it, only those that have been built before, and the system's
+#   --all   also FFmpeg 7.1, 8.1 and 9.0, which take minutes each to build, how
+#           FFmpeg is built and sent upstream, and the filter's fuzzer; without
+#           it, only those versions that have been built before
 #   --fuzz  seconds for each fuzzer, 60 unless given
 #
 # MDRN_REFERENCE_DIR is a folder with published weights and goldens; the tests
@@ -21,7 +22,7 @@ while (($#)); do
     case $1 in
     --all) all=1 ;;
     --fuzz) fuzz=${2:?--fuzz needs seconds}; shift ;;
-    *) sed -n '3,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    *) sed -n '3,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
     esac
     shift
 done
@@ -38,20 +39,32 @@ count() { # passed failed skipped
 }
 fail() { printf 'not ok - %s\n' "$1"; count 0 1 0; }
 skip() { printf 'skip - %s\n' "$1"; count 0 0 1; }
+logged() { # log, command...: shows the log's last line each minute
+    local ticker status=0
+    : >"$logs/$1"
+    while sleep 60 >&- 2>&-; do
+        printf '   %d s: %s\n' $((SECONDS - started)) "$(tail -n 1 "$logs/$1" | cut -c 1-100)"
+    done &
+    ticker=$!
+    "${@:2}" >"$logs/$1" 2>&1 || status=$?
+    kill "$ticker"
+    wait "$ticker" 2>/dev/null || :
+    return "$status"
+}
 quietly() { # log, command...: shows the end of the log where the command fails
-    "${@:2}" >"$logs/$1" 2>&1 || { tail -n 40 "$logs/$1"; return 1; }
+    logged "$@" || { tail -n 40 "$logs/$1"; return 1; }
 }
 
-build() { # preset
-    quietly "build-$1.log" cmake --preset "$1" "-DMDRN_REFERENCE_DIR=$MDRN_REFERENCE_DIR" &&
+build() { # preset [cmake options]
+    quietly "build-$1.log" cmake --preset "$1" "-DMDRN_REFERENCE_DIR=$MDRN_REFERENCE_DIR" "${@:2}" &&
         quietly "build-$1.log" cmake --build --preset "$1"
 }
 
 run_ctest() { # preset [ctest options]
     local log=$logs/ctest-$1.log junit=$logs/ctest-$1.xml status=0
     rm -f "$junit"
-    ctest --test-dir "build/$1" -j"$(nproc)" --output-on-failure --output-junit "$junit" \
-        "${@:2}" >"$log" 2>&1 || status=$?
+    logged "ctest-$1.log" ctest --test-dir "build/$1" -j"$(nproc)" --output-on-failure \
+        --output-junit "$junit" "${@:2}" || status=$?
     grep -E 'Skipped|\*\*\*|^ERROR|^SUMMARY|runtime error' "$log" | head -n 60 || :
     ((!status)) || grep -vE '^ *[0-9]+/[0-9]+ Test .*Passed|^ *Start ' "$log" | tail -n 60
     local tests failures disabled skips
@@ -74,14 +87,9 @@ printf '   %d s\n' $((SECONDS - started))
 tier 'unit tests'
 if build release; then run_ctest release; else fail 'the release build'; fi
 
-test_filter() { # version
-    local log=$logs/filter-${1#--}.log ffmpeg status=0 ok bad gone
-    tier "filter, FFmpeg ${1#--}"
-    if ! ffmpeg=$(patches/build-ffmpeg.sh "$1" | tail -n 1); then
-        fail "FFmpeg ${1#--} could not be built"
-        return
-    fi
-    tests/filter_test.sh "$ffmpeg" >"$log" 2>&1 || status=$?
+run_lines() { # log, command...: a test that prints "ok - ", "not ok - " and "skip - "
+    local log=$logs/$1 status=0 ok bad gone
+    logged "$1" "${@:2}" || status=$?
     grep -vE '^ok - ' "$log" || :
     ok=$(grep -c '^ok - ' "$log" || :) bad=$(grep -c '^not ok - ' "$log" || :)
     gone=$(grep -c '^skip - ' "$log" || :)
@@ -89,16 +97,43 @@ test_filter() { # version
     ((ok + bad + gone)) || bad=1
     count "$ok" "$bad" "$gone"
 }
-if [[ -x patches/build-ffmpeg.sh && -x tests/filter_test.sh ]]; then
-    test_filter --system
-    for version in 7.1 8.1 9.0; do
-        if ((all)) || compgen -G "$cache/ffmpeg-$version*/ffmpeg" >/dev/null; then
-            test_filter "$version"
-        else
-            tier "filter, FFmpeg $version"
-            skip "FFmpeg $version has not been built here (--all builds it)"
-        fi
-    done
+
+build_ffmpeg() { # build-ffmpeg.sh's arguments; sets built
+    built=$(patches/build-ffmpeg.sh "$@" | tail -n 1) && [[ -n $built ]] && return
+    fail "patches/build-ffmpeg.sh $*"
+    return 1
+}
+test_filter() { # version
+    tier "filter, FFmpeg ${1#--}"
+    ! build_ffmpeg "$1" || run_lines "filter-${1#--}.log" tests/filter_test.sh "$built"
+}
+test_filter_api() { # version
+    tier "filter through libavfilter, FFmpeg $1"
+    ! build_ffmpeg "$1" --libraries || run_lines "filter-api-$1.log" tests/filter_api_test.sh "$built"
+}
+test_fate() { # version
+    tier "FFmpeg's own tests of the filter, FFmpeg $1"
+    run_lines "fate-$1.log" tests/fate.sh "$1"
+}
+
+test_filter --system
+test_filter_api 5.1
+test_fate 5.1
+for version in 7.1 8.1 9.0; do
+    if ((all)) || compgen -G "$cache/ffmpeg-$version*/ffmpeg" >/dev/null; then
+        test_filter_api "$version"
+        test_fate "$version"
+        test_filter "$version"
+    else
+        tier "FFmpeg $version"
+        skip "FFmpeg $version has not been built here (--all builds it)"
+    fi
+done
+if ((all)); then
+    tier 'building FFmpeg'
+    run_lines build.log tests/build_test.sh
+    tier 'the patch for upstream'
+    run_lines upstream.log tests/upstream_test.sh
 fi
 
 # --- sanitizers -------------------------------------------------------------
@@ -116,14 +151,20 @@ for sanitizer in asan ubsan tsan; do
 done
 
 tier "fuzzing, $fuzz s each"
+rm -f build/fuzz/bin/filter_fuzzer
+((all)) || built=''
 if ! command -v clang++ >/dev/null; then
     skip 'no clang here (Debian: clang, libclang-rt-14-dev)'
 elif ! echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char *, unsigned long) { return 0; }' |
     clang++ -x c++ -fsanitize=fuzzer,address -o /dev/null - 2>/dev/null; then
     skip 'this clang has no libFuzzer (Debian: libclang-rt-14-dev)'
-elif ! build fuzz; then
+elif ((all)) && ! build_ffmpeg 9.0 --libraries --sanitize fuzzer-no-link,address,undefined; then
+    :
+elif ! build fuzz "-DMDRN_FFMPEG=$built"; then
     fail 'the fuzz build'
 else
+    ((all)) || skip 'the filter is fuzzed with --all, which builds FFmpeg with sanitizers'
+    export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     ok=0 bad=0
     for fuzzer in build/fuzz/bin/*_fuzzer; do
         name=$(basename "$fuzzer" _fuzzer)
