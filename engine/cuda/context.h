@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The GPU that stages run on: the driver, opened by name since a machine may have none, and a
+// context of it, lent or the device's primary one.
+#pragma once
+
+#include <cuda.h>
+
+#include <string>
+
+#include "backends.h"
+
+namespace mdrn::cuda {
+
+class Context {
+public:
+    // Throws Error(MDRN_ERROR_UNSUPPORTED) where there is no driver, one that is too old, no GPU or
+    // not the one asked for; Error(MDRN_ERROR_INVALID_ARGUMENT) where the lent context is on
+    // another GPU than options.gpu.
+    explicit Context(const CudaOptions &options);
+    ~Context();
+    Context(const Context &) = delete;
+
+    CUdevice device() const { return device_; }
+    std::string name() const;  // of the device, for messages
+    size_t free_memory() const;
+
+private:
+    friend class Current;
+    CUcontext context_ = nullptr;
+    CUdevice device_ = 0;
+    bool primary_ = false;  // retained, to be released
+};
+
+// Makes a context the calling thread's current one for as long as it lives.
+class Current {
+public:
+    explicit Current(const Context &context);
+    ~Current();
+    Current(const Current &) = delete;
+};
+
+}  // namespace mdrn::cuda
