@@ -120,7 +120,9 @@ Transfer::~Transfer() {
 }
 
 mdrn_image Transfer::upload(const mdrn_image &image, cudaStream_t stream) {
-    if (!current_) {
+    if (current_) {  // left behind: its copy may be under way
+        check(cudaStreamSynchronize(up_), "wait for a copy");
+    } else {
         current_ = std::move(free_.back());
         free_.pop_back();
     }
