@@ -58,9 +58,7 @@ struct Component {
     Component(const mdrn_image &i, int c) : image(i), index(c) {
         const bool chroma = is_yuv(i) && (c == 1 || c == 2);
         const bool limited = is_yuv(i) && c < 3 && i.range != MDRN_RANGE_FULL;
-        const int w = chroma ? i.layout.log2_chroma_w : 0;
-        const int h = chroma ? i.layout.log2_chroma_h : 0;
-        size = {round_up(i.width, w) >> w, round_up(i.height, h) >> h};
+        size = component_size(i, c);
         if (!i.layout.is_float) codes = codes_of(i.layout.component[c].depth, chroma, limited);
     }
 
@@ -261,6 +259,7 @@ void FrameConverter::unpack(const mdrn_image &image, const Planes &rgb) {
 void FrameConverter::pack(const Planes &hr, const mdrn_image &image) {
     check_image(image, "the image to pack");
     check_fits(hr, image, "pack");
+    fill_gaps(image);
     if (is_yuv(image))
         impl_->pack_yuv(hr, image);
     else if (own_components(image) == 1)

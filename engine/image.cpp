@@ -134,11 +134,8 @@ void check_colour(const mdrn_image &image, const char *which) {
 }
 
 void check_plane(const mdrn_image &image, int index, const char *which) {
-    const mdrn_layout &layout = image.layout;
-    const mdrn_component &c = layout.component[index];
-    const bool chroma = layout.model == MDRN_COLOR_YUV && (index == 1 || index == 2);
-    const int64_t columns = ((image.width - 1) >> (chroma ? layout.log2_chroma_w : 0)) + 1;
-    const int64_t bytes = (columns - 1) * c.step + c.offset + word_size(c);
+    const mdrn_component &c = image.layout.component[index];
+    const int64_t bytes = int64_t(component_size(image, index).width) * c.step;
     const std::string plane = "plane " + std::to_string(c.plane);
     if (!image.data[c.plane]) refuse(which, plane + " is NULL; point data[] at its first row.");
     const ptrdiff_t stride = image.stride[c.plane];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "samples.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -53,7 +54,7 @@ struct Row {
     int count;
     int shift;
     uint32_t mask;
-    bool keep;
+    uint32_t others;  // bits of the word that hold earlier components
 };
 
 // Calls op with a step that the compiler knows where samples lie side by side.
@@ -93,7 +94,7 @@ bool gather_floats(const Row &row, float *out) {
 
 template <typename Word, bool swap>
 void scatter_codes(const Row &row, const Codes &codes, const float *in) {
-    const Word others = row.keep ? Word(~(row.mask << row.shift)) : Word(0);
+    const Word others = Word(row.others);
     each_step<Word>(row, [&](auto step) {
         for (int x = 0; x < row.count; ++x) {
             const float scaled = in[x] * codes.one + codes.zero;
@@ -134,21 +135,23 @@ auto with_word(const mdrn_layout &layout, const mdrn_component &component, Op op
     }
 }
 
+uint32_t mask_of(const mdrn_component &component) {
+    return uint32_t((uint64_t(1) << component.depth) - 1U);
+}
+
+// Where a component's word overlaps another component: that one's bits, as bits of the word.
+uint32_t shared_bits(const mdrn_component &c, const mdrn_component &other, bool big_endian) {
+    const int bytes = big_endian ? c.offset + word_size(c) - other.offset - word_size(other)
+                                 : other.offset - c.offset;
+    if (c.plane != other.plane || std::abs(bytes) > 3) return 0;
+    const uint64_t bits = uint64_t(mask_of(other)) << other.shift;
+    return uint32_t(bytes < 0 ? bits >> -8 * bytes : bits << 8 * bytes);
+}
+
 Row row_of(const mdrn_layout &layout, int index, const void *start, int first, int count) {
     const mdrn_component &c = layout.component[index];
-    bool keep = false;
-    for (int i = 0; i < index; ++i) {
-        const mdrn_component &earlier = layout.component[i];
-        keep |= earlier.plane == c.plane && earlier.offset < c.offset + word_size(c) &&
-                c.offset < earlier.offset + word_size(earlier);
-    }
     auto *bytes = static_cast<uint8_t *>(const_cast<void *>(start));
-    return {bytes + ptrdiff_t(first) * c.step + c.offset,
-            c.step,
-            count,
-            c.shift,
-            (1U << c.depth % 32) - 1U,
-            keep};
+    return {bytes + ptrdiff_t(first) * c.step + c.offset, c.step, count, c.shift, mask_of(c), 0};
 }
 
 }  // namespace
@@ -166,6 +169,14 @@ int word_size(const mdrn_component &component) {
     return bits <= 8 ? 1 : bits <= 16 ? 2 : 4;
 }
 
+Size component_size(const mdrn_image &image, int component) {
+    const mdrn_layout &layout = image.layout;
+    const bool chroma = layout.model == MDRN_COLOR_YUV && (component == 1 || component == 2);
+    if (!chroma) return {image.width, image.height};
+    return {((image.width - 1) >> layout.log2_chroma_w) + 1,
+            ((image.height - 1) >> layout.log2_chroma_h) + 1};
+}
+
 bool gather(const mdrn_layout &layout, int component, const Codes &codes, const void *row,
             int first, int count, float *out) {
     const Row r = row_of(layout, component, row, first, count);
@@ -179,12 +190,31 @@ bool gather(const mdrn_layout &layout, int component, const Codes &codes, const 
 
 void scatter(const mdrn_layout &layout, int component, const Codes &codes, const float *in,
              void *row, int first, int count) {
-    const Row r = row_of(layout, component, row, first, count);
-    with_word(layout, layout.component[component], [&]<typename Word, bool swap>() {
+    const mdrn_component &c = layout.component[component];
+    Row r = row_of(layout, component, row, first, count);
+    for (int i = 0; i < component; ++i)
+        r.others |= shared_bits(c, layout.component[i], layout.big_endian);
+    with_word(layout, c, [&]<typename Word, bool swap>() {
         if constexpr (sizeof(Word) > 1)
             if (layout.is_float) return scatter_floats<Word, swap>(r, in);
         scatter_codes<Word, swap>(r, codes, in);
     });
+}
+
+void fill_gaps(const mdrn_image &image) {
+    const mdrn_layout &layout = image.layout;
+    size_t bytes[4] = {};
+    int rows[4] = {};
+    for (int i = 0; i < layout.components; ++i) {
+        const mdrn_component &c = layout.component[i];
+        if (c.step == word_size(c)) continue;
+        const Size size = component_size(image, i);
+        bytes[c.plane] = std::max(bytes[c.plane], size_t(size.width) * c.step);
+        rows[c.plane] = size.height;
+    }
+    for (int p = 0; p < 4; ++p)
+        for (int y = 0; y < rows[p]; ++y)
+            std::memset(static_cast<char *>(image.data[p]) + y * image.stride[p], 0xff, bytes[p]);
 }
 
 }  // namespace mdrn

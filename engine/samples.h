@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "mdrn.h"
+#include "stages.h"
 
 namespace mdrn {
 
@@ -21,14 +22,21 @@ Codes codes_of(int depth, bool chroma, bool limited);
 // Bytes of the word that holds a sample.
 int word_size(const mdrn_component &component);
 
+// Samples of a component in a row, and rows.
+Size component_size(const mdrn_image &image, int component);
+
 // Reads samples first to first + count - 1 of a row to out[0] and on. Float samples that are not
 // finite become 0; returns whether there were none.
 bool gather(const mdrn_layout &layout, int component, const Codes &codes, const void *row,
             int first, int count, float *out);
 
 // Writes in[0] and on to samples first to first + count - 1 of a row: integers rounded and clipped.
-// The other bits of a word become 0, unless an earlier component of the layout has a share in it.
+// Bits of a word that an earlier component of the layout has stay as they are, the others become 0.
 void scatter(const mdrn_layout &layout, int component, const Codes &codes, const float *in,
              void *row, int first, int count);
+
+// Sets the bytes between samples to 255: those that no component has are the same each time, and
+// opaque to who takes them for alpha. Before the first scatter.
+void fill_gaps(const mdrn_image &image);
 
 }  // namespace mdrn

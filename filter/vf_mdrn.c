@@ -29,10 +29,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "libavutil/avstring.h"
 #include "libavutil/common.h"
 #include "libavutil/cpu.h"
 #include "libavutil/fifo.h"
 #include "libavutil/frame.h"
+#include "libavutil/imgutils.h"
 #include "libavutil/macros.h"
 #include "libavutil/mem.h"
 #include "libavutil/opt.h"
@@ -76,6 +78,7 @@ typedef struct MDRNContext {
     mdrn_context *mdrn;
     AVFifo *jobs;           ///< frames in flight, the oldest first
     mdrn_layout layout;
+    int queried;            ///< times that query_formats() was called
     int warned_interlaced;
     int said_matrix;
 } MDRNContext;
@@ -109,46 +112,11 @@ static const AVOption mdrn_options[] = {
     { "memory",
       "bytes of memory to take at most, 0 for 80% of what is available",
       OFFSET(memory), AV_OPT_TYPE_INT64, { .i64 = 0 },
-      INT64_MIN, INT64_MAX, FLAGS },
+      INT64_MIN, (double)INT64_MAX, FLAGS },
     { NULL }
 };
 
 AVFILTER_DEFINE_CLASS(mdrn);
-
-static const enum AVPixelFormat pix_fmts[] = {
-    AV_PIX_FMT_YUV420P,    AV_PIX_FMT_YUV422P,    AV_PIX_FMT_YUV444P,
-    AV_PIX_FMT_YUVJ420P,   AV_PIX_FMT_YUVJ422P,   AV_PIX_FMT_YUVJ444P,
-    AV_PIX_FMT_YUVA420P,   AV_PIX_FMT_YUVA422P,   AV_PIX_FMT_YUVA444P,
-    AV_PIX_FMT_YUV420P9,   AV_PIX_FMT_YUV422P9,   AV_PIX_FMT_YUV444P9,
-    AV_PIX_FMT_YUV420P10,  AV_PIX_FMT_YUV422P10,  AV_PIX_FMT_YUV444P10,
-    AV_PIX_FMT_YUV420P12,  AV_PIX_FMT_YUV422P12,  AV_PIX_FMT_YUV444P12,
-    AV_PIX_FMT_YUV420P14,  AV_PIX_FMT_YUV422P14,  AV_PIX_FMT_YUV444P14,
-    AV_PIX_FMT_YUV420P16,  AV_PIX_FMT_YUV422P16,  AV_PIX_FMT_YUV444P16,
-    AV_PIX_FMT_YUVA420P9,  AV_PIX_FMT_YUVA422P9,  AV_PIX_FMT_YUVA444P9,
-    AV_PIX_FMT_YUVA420P10, AV_PIX_FMT_YUVA422P10, AV_PIX_FMT_YUVA444P10,
-    AV_PIX_FMT_YUVA422P12, AV_PIX_FMT_YUVA444P12,
-    AV_PIX_FMT_YUVA420P16, AV_PIX_FMT_YUVA422P16, AV_PIX_FMT_YUVA444P16,
-    AV_PIX_FMT_NV12, AV_PIX_FMT_P010, AV_PIX_FMT_P016,
-#ifdef AV_PIX_FMT_P012
-    AV_PIX_FMT_P012,
-#endif
-    AV_PIX_FMT_RGB24, AV_PIX_FMT_BGR24,
-    AV_PIX_FMT_ARGB, AV_PIX_FMT_RGBA, AV_PIX_FMT_ABGR, AV_PIX_FMT_BGRA,
-    AV_PIX_FMT_RGB48, AV_PIX_FMT_BGR48, AV_PIX_FMT_RGBA64, AV_PIX_FMT_BGRA64,
-    AV_PIX_FMT_GBRP, AV_PIX_FMT_GBRP9, AV_PIX_FMT_GBRP10,
-    AV_PIX_FMT_GBRP12, AV_PIX_FMT_GBRP14, AV_PIX_FMT_GBRP16,
-    AV_PIX_FMT_GBRAP, AV_PIX_FMT_GBRAP10, AV_PIX_FMT_GBRAP12,
-#ifdef AV_PIX_FMT_GBRAP14
-    AV_PIX_FMT_GBRAP14,
-#endif
-    AV_PIX_FMT_GBRAP16,
-    AV_PIX_FMT_GBRPF32, AV_PIX_FMT_GBRAPF32,
-    AV_PIX_FMT_GRAY8, AV_PIX_FMT_GRAY9, AV_PIX_FMT_GRAY10,
-    AV_PIX_FMT_GRAY12, AV_PIX_FMT_GRAY14, AV_PIX_FMT_GRAY16,
-    AV_PIX_FMT_GRAYF32,
-    AV_PIX_FMT_YA8, AV_PIX_FMT_YA16,
-    AV_PIX_FMT_NONE
-};
 
 /** The message has come through log_callback() already. */
 static int to_averror(int error)
@@ -275,11 +243,100 @@ static av_cold void uninit(AVFilterContext *ctx)
 
 static int is_full_range_format(int format)
 {
-    return format == AV_PIX_FMT_YUVJ420P || format == AV_PIX_FMT_YUVJ422P ||
-           format == AV_PIX_FMT_YUVJ444P;
+    return av_strstart(av_get_pix_fmt_name(format), "yuvj", NULL);
 }
 
-/** The descriptor's words: that of libmdrn was made to match. */
+/** @return why libmdrn cannot take pictures of this format, NULL if it can */
+static const char *refusal(const AVPixFmtDescriptor *desc)
+{
+    enum AVPixelFormat format         = av_pix_fmt_desc_get_id(desc);
+    const AVComponentDescriptor *comp = desc->comp;
+
+    if (format == AV_PIX_FMT_CUDA)
+        return "this version does not take frames in CUDA memory";
+    if (desc->flags & AV_PIX_FMT_FLAG_HWACCEL)
+        return "its frames are not in ordinary memory";
+    if (desc->flags & AV_PIX_FMT_FLAG_PAL)
+        return "it has a palette";
+    if (desc->flags & AV_PIX_FMT_FLAG_BAYER)
+        return "it is a Bayer mosaic";
+    if (format == AV_PIX_FMT_XYZ12LE || format == AV_PIX_FMT_XYZ12BE)
+        return "it is XYZ, neither YUV nor RGB";
+    if (desc->flags & AV_PIX_FMT_FLAG_BITSTREAM && comp->step < 8)
+        return "its pixels are smaller than a byte";
+    if (!(desc->flags & AV_PIX_FMT_FLAG_PLANAR) && desc->log2_chroma_w &&
+        comp[0].step << desc->log2_chroma_w != comp[1].step)
+        return "its luma samples are not equally far apart";
+    if (!(desc->flags & AV_PIX_FMT_FLAG_FLOAT) && comp->depth > 16)
+        return "its integers have more than 16 bits";
+    return NULL;
+}
+
+static void say_refused(AVFilterContext *ctx, const AVPixFmtDescriptor *desc)
+{
+    const char *why = refusal(desc);
+
+    if (why && desc->flags & AV_PIX_FMT_FLAG_HWACCEL)
+        av_log(ctx, AV_LOG_ERROR, "%s is not possible: %s; put hwdownload and "
+               "format before the filter\n", desc->name, why);
+    else if (why)
+        av_log(ctx, AV_LOG_WARNING, "%s is converted first, and not back: %s\n",
+               desc->name, why);
+}
+
+static int query_formats(AVFilterContext *ctx)
+{
+    const AVFilterFormats *offered = ctx->inputs[0]->incfg.formats;
+    const AVPixFmtDescriptor *desc = NULL;
+    AVFilterFormats *formats       = NULL;
+    enum AVPixelFormat only        = AV_PIX_FMT_NONE;
+    MDRNContext *s                 = ctx->priv;
+    int ret;
+
+    /* Once more, when filters that take anything know what they will get. */
+    if (!s->queried++ || !offered || !offered->nb_formats)
+        return AVERROR(EAGAIN);
+    if (offered->nb_formats == 1) {
+        only = offered->formats[0];
+        say_refused(ctx, av_pix_fmt_desc_get(only));
+    }
+
+    while ((desc = av_pix_fmt_desc_next(desc))) {
+        enum AVPixelFormat format = av_pix_fmt_desc_get_id(desc);
+
+        /* Few bits are for input that has no more, not to convert to. */
+        if (refusal(desc) || (desc->comp[0].depth < 8 && format != only))
+            continue;
+        ret = ff_add_format(&formats, format);
+        if (ret < 0)
+            return ret;
+    }
+    return ff_set_common_formats(ctx, formats);
+}
+
+/** libmdrn's words for what the descriptor says in FFmpeg's. */
+static mdrn_component component_of(const AVPixFmtDescriptor *desc, int i)
+{
+    const AVComponentDescriptor *comp = &desc->comp[i];
+    int end       = comp->shift + comp->depth;
+    int is_be     = !!(desc->flags & AV_PIX_FMT_FLAG_BE);
+    mdrn_component component = {
+        .plane  = comp->plane,
+        .step   = comp->step,
+        .offset = comp->offset + (is_be && end <= 8), // of two bytes, the last
+        .shift  = comp->shift,
+        .depth  = comp->depth,
+    };
+
+    /* Both in bits: xv30be and v30xbe, whose pixel is one word. */
+    if (desc->flags & AV_PIX_FMT_FLAG_BITSTREAM) {
+        component.step   = comp->step / 8;
+        component.shift  = comp->offset;
+        component.offset = comp->offset + comp->depth > 16 ? 0 : 2;
+    }
+    return component;
+}
+
 static mdrn_layout layout_of(const AVPixFmtDescriptor *desc)
 {
     mdrn_layout layout = {
@@ -294,13 +351,16 @@ static mdrn_layout layout_of(const AVPixFmtDescriptor *desc)
     };
 
     for (int i = 0; i < desc->nb_components; i++)
-        layout.component[i] = (mdrn_component) {
-            .plane  = desc->comp[i].plane,
-            .step   = desc->comp[i].step,
-            .offset = desc->comp[i].offset,
-            .shift  = desc->comp[i].shift,
-            .depth  = desc->comp[i].depth,
-        };
+        layout.component[i] = component_of(desc, i);
+
+#if BEFORE_7_1
+    /* The descriptor has two bits of red and three of blue. */
+    if (av_pix_fmt_desc_get_id(desc) == AV_PIX_FMT_RGB8) {
+        layout.component[0] = (mdrn_component) { .step = 1, .shift = 5, .depth = 3 };
+        layout.component[1] = (mdrn_component) { .step = 1, .shift = 2, .depth = 3 };
+        layout.component[2] = (mdrn_component) { .step = 1, .shift = 0, .depth = 2 };
+    }
+#endif
     return layout;
 }
 
@@ -381,8 +441,9 @@ static int config_output(AVFilterLink *outlink)
         return to_averror(ret);
 
     scale = mdrn_scale(s->mdrn);
-    if (scale < 1 ||
-        inlink->w > INT_MAX / scale || inlink->h > INT_MAX / scale) {
+    if (inlink->w > INT_MAX / scale || inlink->h > INT_MAX / scale ||
+        av_image_check_size2(inlink->w * scale, inlink->h * scale, INT64_MAX,
+                             inlink->format, 0, ctx) < 0) {
         av_log(ctx, AV_LOG_ERROR, "%dx%d pictures are too large to be enlarged "
                "%d times\n", inlink->w, inlink->h, scale);
         return AVERROR(EINVAL);
@@ -399,6 +460,11 @@ static int config_output(AVFilterLink *outlink)
     if (s->layout.model == MDRN_COLOR_YUV &&
         inlink->colorspace == AVCOL_SPC_UNSPECIFIED)
         outlink->colorspace = assumed_colorspace(inlink->w, inlink->h);
+#endif
+#if !BEFORE_8_0
+    av_frame_side_data_remove_by_props(&outlink->side_data,
+                                       &outlink->nb_side_data,
+                                       AV_SIDE_DATA_PROP_SIZE_DEPENDENT);
 #endif
     return 0;
 }
@@ -514,24 +580,13 @@ static int send_frame(AVFilterContext *ctx, AVFrame *in)
     large        = image_of(s, job.out);
     large.matrix = small.matrix;
 
-    ret = av_fifo_write(s->jobs, &job, 1);
-    if (ret < 0)
-        goto fail;
     ret = mdrn_send(s->mdrn, &small, &large, NULL);
     if (ret < 0) {
         ret = to_averror(ret);
-        goto fail_in_queue;
+        goto fail;
     }
-    return 0;
-
-fail_in_queue:
-    /* It is the youngest, and no frame can follow it. */
-    mdrn_flush(s->mdrn);
-    while (av_fifo_read(s->jobs, &job, 1) >= 0) {
-        av_frame_free(&job.in);
-        av_frame_free(&job.out);
-    }
-    return ret;
+    /* There is room: the queue holds as many as libmdrn takes. */
+    return av_fifo_write(s->jobs, &job, 1);
 
 fail:
     av_frame_free(&job.in);
@@ -564,24 +619,11 @@ static int receive_frame(AVFilterContext *ctx)
     return ret < 0 ? ret : 1;
 }
 
-static int drain(AVFilterContext *ctx)
-{
-    MDRNContext *s = ctx->priv;
-    int ret;
-
-    ret = mdrn_send(s->mdrn, NULL, NULL, NULL);
-    if (ret < 0 && ret != MDRN_EOF)
-        return to_averror(ret);
-    do {
-        ret = receive_frame(ctx);
-    } while (ret > 0);
-    return ret;
-}
-
 static int activate(AVFilterContext *ctx)
 {
     AVFilterLink *inlink  = ctx->inputs[0];
     AVFilterLink *outlink = ctx->outputs[0];
+    MDRNContext *s        = ctx->priv;
     AVFrame *in;
     int64_t pts;
     int ret, status;
@@ -592,29 +634,27 @@ static int activate(AVFilterContext *ctx)
     if (ret < 0)
         return ret;
     if (ret > 0) {
+        /* Another frame or the end may wait behind this one. */
+        ff_filter_set_ready(ctx, 100);
         ret = send_frame(ctx, in);
         if (ret < 0)
             return ret;
         ret = receive_frame(ctx);
-        if (ret < 0)
-            return ret;
-        if (ret > 0) {
-            if (ff_inlink_queued_frames(inlink))
-                ff_filter_set_ready(ctx, 100);
-            return 0;
-        }
+        return FFMIN(ret, 0);
     }
 
     if (ff_inlink_acknowledge_status(inlink, &status, &pts)) {
-        ret = drain(ctx);
-        if (ret < 0)
-            return ret;
-        ff_outlink_set_status(outlink, status, pts);
-        return 0;
+        mdrn_send(s->mdrn, NULL, NULL, NULL); // drain
+        ret = receive_frame(ctx);
+        if (ret)
+            ff_filter_set_ready(ctx, 100);
+        else
+            ff_outlink_set_status(outlink, status, pts);
+        return FFMIN(ret, 0);
     }
 
     FF_FILTER_FORWARD_WANTED(outlink, inlink);
-    return ret > 0 ? 0 : FFERROR_NOT_READY;
+    return FFERROR_NOT_READY;
 }
 
 static const AVFilterPad mdrn_inputs[] = {
@@ -654,5 +694,5 @@ const FFFilter ff_vf_mdrn = {
     .activate      = activate,
     FILTER_INPUTS(mdrn_inputs),
     FILTER_OUTPUTS(mdrn_outputs),
-    FILTER_PIXFMTS_ARRAY(pix_fmts),
+    FILTER_QUERY_FUNC(query_formats),
 };

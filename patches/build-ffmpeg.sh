@@ -3,36 +3,33 @@
 # Builds an ffmpeg with the mdrn filter; the last line on stdout is the path of
 # a program to run it with. Build the engine first (cmake --preset release).
 #
-# build-ffmpeg.sh VERSION|--system [--source TARBALL|GIT|DIRECTORY]
+# build-ffmpeg.sh VERSION|--system [--libraries|--fate] [--sanitize LIST]
+#                 [--source TARBALL|GIT|DIRECTORY]
 #
-#   VERSION   5.1, 7.1, 8.1, 9.0 or in full (9.0.2): a static ffmpeg
-#   --system  a libavfilter for the distribution's own ffmpeg, which keeps every
-#             codec that it has
-#   --source  FFmpeg's source: a tarball, a git repository with FFmpeg's tags, or
-#             an unpacked source; otherwise apt or ffmpeg.org is asked
+#   VERSION      5.1, 7.1, 8.1, 9.0 or in full (9.0.2): a static ffmpeg
+#   --system     a libavfilter for the distribution's own ffmpeg, which keeps
+#                every codec that it has
+#   --libraries  no program: libavfilter with mdrn and a few other filters, for
+#                programs on its API. The last line is a folder with include/
+#                and lib/pkgconfig/ (static: pkg-config --static). It has
+#                libmdrn's names only: at run time LD_LIBRARY_PATH or an rpath
+#                leads to libmdrn
+#   --fate       an ffmpeg with little else than mdrn, for FFmpeg's own tests. The
+#                last line is its source, where make fate-filter-mdrn works
+#   --sanitize   for -fsanitize=, such as address,undefined; with
+#                fuzzer-no-link, clang compiles
+#   --source     FFmpeg's source: a tarball, a git repository with FFmpeg's tags,
+#                or an unpacked source; otherwise apt or ffmpeg.org is asked
 #
 # What is built lies in $MDRN_CACHE, ~/.cache/mdrn unless set, and is used again
 # while nothing that it was made of has changed.
 set -euo pipefail
 export LC_ALL=C
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=patches/source.sh
+source "$(dirname "${BASH_SOURCE[0]}")/source.sh"
 build=$root/build/release
-cache=${MDRN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mdrn}
-
-say() { printf '%s\n' "$*" >&2; }
-die() { say "build-ffmpeg.sh: $*"; exit 1; }
-usage() { sed -n '3,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
-
-# Upstream's tarballs.
-sha256_of() {
-    case $1 in
-    5.1.9) echo d9b593bb2ba93d4b50f74177e0cdcd41747e708596367deed0c30348a71dd176 ;;
-    7.1.5) echo de668509caf9e35e3cd162473441fdb29538c6d96ed080292b3cf9e6fc5d558f ;;
-    8.1.2) echo 464beb5e7bf0c311e68b45ae2f04e9cc2af88851abb4082231742a74d97b524c ;;
-    9.0.2) echo 8c3850283eb25fa026482078a04051e0be17347b09ef81a0849bec15a96e002e ;;
-    esac
-}
+usage() { sed -n '3,25s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
 # Libraries of filters: configure's name, package, and what shows it is there.
 filter_libraries='
@@ -58,39 +55,37 @@ pocketsphinx libpocketsphinx-dev pocketsphinx
 vaapi libva-dev libva
 '
 
-version='' system=0 source=''
+# What programs on libavfilter's API are tested with, and what FATE's tests use.
+api_filters=mdrn,crop,format,fps,null,scale,setfield,setparams,setsar,settb,showinfo,split,testsrc2,trim,vflip
+# movie is there for configure, which only then links what metadata needs.
+fate_filters=mdrn,crop,drawbox,format,gblur,metadata,movie,perms,psnr,scale,select,split,testsrc2,trim
+
+version='' kind=ffmpeg sanitize='' source=''
 while (($#)); do
     case $1 in
-    --system) system=1 ;;
-    --source) source=${2:?--source needs a path}; shift ;;
+    --system) kind=dropin ;;
+    --libraries) kind=libraries ;;
+    --fate) kind=fate ;;
+    --sanitize) sanitize=${2:?--sanitize needs a list}; shift ;;
+    --source) source=$(realpath -e "${2:?--source needs a path}"); shift ;;
     -h|--help) usage; exit 0 ;;
-    [0-9]*) version=$1 ;;
+    [0-9]*) version=$(full_version "$1") ;;
     *) usage >&2; die "unknown argument: $1" ;;
     esac
     shift
 done
 
-if ((system)); then
+if [[ $kind == dropin ]]; then
     own=$(PATH=/usr/bin:/bin command -v ffmpeg) ||
         die "--system needs the distribution's ffmpeg; install it, or name a version"
     version=$("$own" -version | sed -n '1s/^ffmpeg version [a-z]*\([0-9][0-9.]*\).*/\1/p')
 fi
-case $version in
-5.1) version=5.1.9 ;;
-7.1) version=7.1.5 ;;
-8.1) version=8.1.2 ;;
-9.0) version=9.0.2 ;;
-esac
-case $version in
-5.1|5.1.*) patch=$root/patches/ffmpeg-5.1.patch ;;
-7.1|7.1.*) patch=$root/patches/ffmpeg-7.1.patch ;;
-8.1|8.1.*|9.0|9.0.*) patch=$root/patches/ffmpeg-8.1.patch ;;
-*) usage >&2; die "no patch for FFmpeg '$version'; there are some for 5.1, 7.1, 8.1 and 9.0" ;;
-esac
+[[ $version =~ ^[1-9][0-9]*(\.[0-9]+)+$ ]] ||
+    { usage >&2; die "'$version' is not a version of FFmpeg, such as 9.0"; }
 
 [[ -e $build/lib/libmdrn.so.0 ]] ||
     die "no $build/lib/libmdrn.so.0; first: cmake --preset release && cmake --build --preset release"
-mkdir -p "$cache/source" "$cache/log" "$build/bin"
+mkdir -p "$cache/log" "$build/bin"
 
 # --- what to build ----------------------------------------------------------
 
@@ -106,11 +101,30 @@ find_flags() {
     flags=(--disable-doc --disable-debug --enable-libmdrn)
     missing=()
     command -v nasm >/dev/null || flags+=(--disable-x86asm)
-    if ((!system)); then
+    [[ -z $sanitize ]] || flags+=(--optflags=-O1 "--extra-ldflags=-fsanitize=$sanitize"
+        "--extra-cflags=-fsanitize=$sanitize -fno-omit-frame-pointer")
+    case $kind in
+    ffmpeg)
         flags+=(--disable-ffplay --disable-ffprobe)
         ! have x264 || flags+=(--enable-gpl --enable-libx264)
-        return
-    fi
+        ;;
+    libraries)
+        flags+=(--disable-everything --disable-programs --disable-autodetect --enable-pic
+            --disable-avdevice --disable-avformat --disable-avcodec --disable-swresample
+            "--enable-filter=$api_filters")
+        ;;
+    fate)
+        flags+=(--disable-everything --disable-autodetect --disable-ffplay --disable-ffprobe
+            --enable-demuxer=image2 --enable-decoder=pgmyuv --enable-decoder=rawvideo
+            --enable-encoder=pcm_s16le --enable-encoder=rawvideo
+            --enable-muxer=framecrc --enable-muxer=nut --enable-protocol=file
+            --enable-protocol=md5 --enable-protocol=pipe "--enable-filter=$fate_filters")
+        ;;
+    dropin) find_dropin_flags ;;
+    esac
+}
+
+find_dropin_flags() {
     flags+=(--enable-shared --disable-static --disable-programs
         --disable-encoders --disable-decoders --disable-muxers
         --disable-demuxers --disable-parsers --disable-bsfs
@@ -133,152 +147,96 @@ find_flags() {
 }
 
 cc=gcc
-! command -v ccache >/dev/null || cc='ccache gcc'
+[[ $sanitize != *fuzzer* ]] || cc=clang # GCC has no libFuzzer
+! command -v ccache >/dev/null || cc="ccache $cc"
 
 find_key() {
     {
-        printf '%s\n' "$version" "$system" "${flags[@]}" "$source"
-        gcc --version
-        cat "$patch" "$root/filter/vf_mdrn.c" "$root/engine/include/mdrn.h"
+        printf '%s\n' "$version" "${flags[@]}" "$source"
+        $cc --version
+        patches_for "$version" | xargs -d '\n' cat
+        cat "$root/filter/vf_mdrn.c" "$root/engine/include/mdrn.h"
     } | sha256sum | cut -c1-16
-}
-
-# --- source -----------------------------------------------------------------
-
-check_tarball() { # file: upstream's, where its sum is known
-    local want
-    want=$(sha256_of "$version")
-    [[ -z $want || $(sha256sum <"$1" | cut -d' ' -f1) == "$want" ]]
-}
-
-fetch_with_apt() (
-    set -e
-    dir=$(mktemp -d "$cache/source/apt.XXXXXX")
-    trap 'rm -rf "$dir"' EXIT
-    # shellcheck disable=SC2016  # apt's own variable
-    uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
-        'Origin: Debian' 'Label: Debian' | head -n1)
-    [[ -n $uri ]]
-    mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/get"
-    options=(-o Dir::Etc::SourceList="$dir/sources.list"
-        -o Dir::Etc::SourceParts=- -o Dir::State::Lists="$dir/lists"
-        -o Dir::Cache="$dir/cache" -o APT::Sandbox::User=)
-    for suite in bookworm trixie sid; do
-        printf 'deb-src [signed-by=%s] %s %s main\n' \
-            /usr/share/keyrings/debian-archive-keyring.gpg "$uri" "$suite" \
-            >"$dir/sources.list"
-        apt-get "${options[@]}" update
-        full=$(apt-cache "${options[@]}" showsrc ffmpeg |
-            sed -n "s/^Version: \(\([0-9]*:\)\?$version-.*\)/\1/p" | head -n1)
-        [[ -n $full ]] || continue
-        cd "$dir/get"
-        apt-get "${options[@]}" source --download-only --tar-only \
-            --only-source "ffmpeg=$full"
-        mv -- *.orig.tar.xz "$cache/source/ffmpeg-$version.tar.xz"
-        exit 0
-    done
-    exit 1
-)
-
-fetch_with_curl() {
-    local part=$cache/source/ffmpeg-$version.tar.xz.$$
-    [[ -n $(sha256_of "$version") ]] || {
-        say "the sum of ffmpeg-$version.tar.xz is not known here; pass it with --source"
-        return 1
-    }
-    curl -fL --retry 2 -o "$part" \
-        "https://ffmpeg.org/releases/ffmpeg-$version.tar.xz" &&
-        mv "$part" "$cache/source/ffmpeg-$version.tar.xz"
-}
-
-unpack() { # into directory
-    local tarball=$source
-    mkdir -p "$1"
-    if [[ -d $source && -f $source/configure && ! -e $source/.git ]]; then
-        cp -a "$source/." "$1"
-        return
-    elif [[ -d $source ]]; then
-        git -C "$source" archive "n$version" | tar x -C "$1"
-        return
-    elif [[ -z $source ]]; then
-        tarball=$cache/source/ffmpeg-$version.tar.xz
-        if [[ ! -e $tarball ]]; then
-            say "getting the source of FFmpeg $version"
-            fetch_with_apt || fetch_with_curl || {
-                say "cannot get FFmpeg $version; pass its source with --source"
-                return 1
-            }
-        fi
-        if ! check_tarball "$tarball"; then
-            rm -f "$tarball"
-            say "ffmpeg-$version.tar.xz is not upstream's: its sha256 differs"
-            return 1
-        fi
-    fi
-    tar xf "$tarball" -C "$1" --strip-components=1
 }
 
 # --- build ------------------------------------------------------------------
 
-# A place of its own for what ffmpeg is compiled and linked with, so that
-# nothing in the cache points here. At run time the wrapper says where it is.
+# What ffmpeg is compiled and linked with is a folder of its source, so that
+# nothing in the cache points elsewhere. The names are enough to link with,
+# whatever state the engine is in; at run time the wrapper says where it is.
 make_prefix() {
-    mkdir -p "$1/include" "$1/lib/pkgconfig"
-    cp "$root/engine/include/mdrn.h" "$1/include/"
-    # The names are enough to link with, whatever state the engine is in.
-    sed -n 's/^MDRN_API.*[ *]\(mdrn_[a-z_]*\)(.*/void \1(void) {}/p' \
-        "$root/engine/include/mdrn.h" >"$1/names.c"
-    gcc -w -fno-builtin -shared -fPIC -Wl,-soname,libmdrn.so.0 \
-        -o "$1/lib/libmdrn.so" "$1/names.c"
-    sed -e "s|^prefix=.*|prefix=$1|" -e "s|^libdir=.*|libdir=$1/lib|" \
-        -e "s|^includedir=.*|includedir=$1/include|" \
-        -e '/^Requires.private/d' -e '/^Libs.private/d' \
-        "$build/lib/pkgconfig/libmdrn.pc" >"$1/lib/pkgconfig/libmdrn.pc"
+    mkdir -p mdrn/include mdrn/lib/pkgconfig
+    cp "$root/engine/include/mdrn.h" mdrn/include/
+    sed -n 's/^MDRN_API.*[ *]\(mdrn_[a-z_]*\)(.*/void \1(void) {}/p' mdrn/include/mdrn.h |
+        gcc -w -fno-builtin -shared -fPIC -Wl,-soname,libmdrn.so.0 -o mdrn/lib/libmdrn.so -x c -
+    # shellcheck disable=SC2016  # pkg-config's own variable
+    sed -e 's|^prefix=.*|prefix=mdrn|' -e 's|^libdir=.*|libdir=${prefix}/lib|' \
+        -e 's|^includedir=.*|includedir=${prefix}/include|' -e '/^[A-Z][a-z]*\.private/d' \
+        "$build/lib/pkgconfig/libmdrn.pc" >mdrn/lib/pkgconfig/libmdrn.pc
 }
 
 configure() {
-    PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH} \
-        ./configure --cc="$cc" "$@"
+    PKG_CONFIG_PATH=mdrn/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH} \
+        ./configure --cc="$cc" --prefix="$result" "$@"
+}
+
+# One library of another version than FFmpeg wants fails them all.
+configure_with_less() {
+    local flag few=()
+    for flag in "${flags[@]}"; do
+        case $flag in
+        --enable-lib[!m]*|--enable-libm[!d]*|--enable-frei0r|\
+        --enable-ladspa|--enable-lv2|--enable-opencl|\
+        --enable-pocketsphinx) ;;
+        *) few+=("$flag") ;;
+        esac
+    done
+    say "configure failed; again without the libraries of other filters"
+    configure "${few[@]}"
 }
 
 compile() { # everything that goes to the log
     set -e
     rm -rf "$work"
     mkdir -p "$work/out"
-    make_prefix "$work/prefix"
-    unpack "$work/src"
+    unpack "$version" "$work/src" "$source"
+    add_filter "$version" "$work/src"
     cd "$work/src"
-    patch -p1 -F0 <"$patch"
-    cp "$root/filter/vf_mdrn.c" libavfilter/
-    if ! configure "${flags[@]}"; then
-        ((system)) || return 1
-        # One library of another version than FFmpeg wants fails them all.
-        local flag few=()
-        for flag in "${flags[@]}"; do
-            case $flag in
-            --enable-lib[!m]*|--enable-libm[!d]*|--enable-frei0r|\
-            --enable-ladspa|--enable-lv2|--enable-opencl|\
-            --enable-pocketsphinx) ;;
-            *) few+=("$flag") ;;
-            esac
-        done
-        say "configure failed; again without the libraries of other filters"
-        configure "${few[@]}"
-    fi
-    if ((system)); then
+    make_prefix
+    case $kind in
+    ffmpeg)
+        configure "${flags[@]}"
+        make -j"$(nproc)" ffmpeg
+        cp ffmpeg "$work/out/"
+        ;;
+    libraries)
+        configure "${flags[@]}"
+        make -j"$(nproc)"
+        make DESTDIR="$work/root" install-libs install-headers
+        cp -a "$work/root$result/." mdrn/. "$work/out"
+        # shellcheck disable=SC2016  # pkg-config's own variable
+        sed -i -e "s|^prefix=mdrn|prefix=$result|" -e 's|-Lmdrn/lib|-L${libdir}|' \
+            "$work"/out/lib/pkgconfig/*.pc
+        ;;
+    fate)
+        configure "${flags[@]}"
+        make -j"$(nproc)" ffmpeg libavfilter/tests/filtfmts tests/data/vsynth1.yuv
+        rm -r "$work/out"
+        mv "$work/src" "$work/out"
+        ;;
+    dropin)
+        configure "${flags[@]}" || configure_with_less
         make -j"$(nproc)"
         local name
         name=$(sed -n 's/^libavfilter_VERSION_MAJOR=//p' libavfilter/libavfilter.version)
         cp -L "libavfilter/libavfilter.so.$name" "$work/out/"
         strip --strip-unneeded "$work/out/libavfilter.so.$name"
-    else
-        make -j"$(nproc)" ffmpeg
-        cp ffmpeg "$work/out/"
-    fi
+        ;;
+    esac
 }
 
 install_missing() {
-    ((system && ${#missing[@]} && EUID == 0)) || return 0
+    ((${#missing[@]} && EUID == 0)) || return 0
     command -v apt-get >/dev/null || return 0
     say "installing ${missing[*]}"
     local install=(apt-get install -y --no-install-recommends) package
@@ -290,8 +248,6 @@ install_missing() {
     done
 }
 
-kind=ffmpeg
-((!system)) || kind=dropin
 work=$cache/work-$kind-$version
 log=$cache/log/$kind-$version.log
 
@@ -324,13 +280,18 @@ if [[ ! -d $result ]]; then
 fi
 flock -u 9
 
+if [[ $kind == libraries || $kind == fate ]]; then
+    printf '%s\n' "$result"
+    exit
+fi
+
 # --- the program ------------------------------------------------------------
 
-if ((system)); then
+if [[ $kind == dropin ]]; then
     program=$build/bin/ffmpeg-mdrn
     libraries=$result: run=$own
 else
-    program=$build/bin/ffmpeg-mdrn-${version%.*}
+    program=$build/bin/ffmpeg-mdrn-$(cut -d. -f1,2 <<<"$version")
     libraries='' run=$result/ffmpeg
 fi
 {
@@ -347,7 +308,7 @@ mv "$program.$$" "$program"
     die "$program does not know the filter: $("$program" -version 2>&1 | tail -n 3)"
 
 filters() { "$1" -hide_banner -filters 2>/dev/null | awk '$3 ~ /->/ {print $2}' | sort; }
-if ((system)); then
+if [[ $kind == dropin ]]; then
     lost=$(comm -23 <(filters "$own") <(filters "$program") | tr '\n' ' ')
     [[ -z $lost ]] || say "filters of the distribution's ffmpeg that are missing: $lost"
 fi

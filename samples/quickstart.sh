@@ -163,10 +163,16 @@ case $output in
     ;;
 esac
 
-# Beside each other: the input enlarged by bicubic, and the output.
+# Beside each other: the input enlarged by bicubic, and the output. Where the input does not tell its
+# matrix, the output tells what was assumed.
 picture=${output%.*}-before-after.png
+matrix=$(ffprobe -v error -select_streams V:0 -show_entries stream=color_space -of default=nw=1:nk=1 "$out")
+case $matrix in
+bt709|fcc|bt470bg|smpte170m|smpte240m|bt2020nc|bt2020c) same=setparams=colorspace=$matrix ;;
+*) same=null ;;
+esac
 "$ffmpeg" -hide_banner -nostdin -v error -y -i "$in" -i "$out" -filter_complex \
-    "[0:V]scale=iw*$scale:ih*$scale:flags=bicubic,format=rgb24[before];[1:V]format=rgb24[after];[before][after]hstack" \
+    "[0:V]$same,scale=iw*$scale:ih*$scale:flags=bicubic,format=rgb24[before];[1:V]format=rgb24[after];[before][after]hstack" \
     -frames:v 1 -update 1 "$(local_file "$picture")" || picture=
 
 say

@@ -251,11 +251,11 @@ TEST(Frame, Nv12AndP010MatchPlanar) {
     }
 }
 
-TEST(Frame, BytesWithoutComponentStay) {
+TEST(Frame, BytesWithoutComponentAreOpaque) {
     Picture out(5, 3, packed(MDRN_COLOR_RGB, {{0, 4, 1, 0, 8}, {0, 4, 2, 0, 8}, {0, 4, 3, 0, 8}}));
     Rgb rgb(5, 3);
     FrameConverter(nullptr).pack(rgb.planes, out.image);
-    EXPECT_EQ(out.at(0, 1, 1)[-1], Picture::kGuard);
+    EXPECT_EQ(out.at(0, 1, 1)[-1], 255);
     EXPECT_EQ(out.get(0, 1, 1), 0U);
 }
 

@@ -51,7 +51,7 @@ struct Picture {
             for (int i = 0; i < layout.components; ++i) {
                 const mdrn_component &c = layout.component[i];
                 if (c.plane != p) continue;
-                row[p] = std::max(row[p], (columns(i) - 1) * c.step + c.offset + word(i));
+                row[p] = std::max(row[p], columns(i) * c.step);
                 rows[p] = lines(i);
             }
             if (!row[p]) continue;

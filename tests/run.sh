@@ -5,8 +5,9 @@
 #
 # run.sh [--all] [--fuzz SECONDS]
 #
-#   --all   also FFmpeg 7.1, 8.1 and 9.0, though each takes minutes to build;
-#           without it, only those that have been built before, and the system's
+#   --all   also FFmpeg 7.1, 8.1 and 9.0, though each takes minutes to build, and
+#           the filter's fuzzer; without it, only those that have been built
+#           before, and the system's
 #   --fuzz  seconds for each fuzzer, 60 unless given
 #
 # MDRN_REFERENCE_DIR is a folder with published weights and goldens; the tests
@@ -21,7 +22,7 @@ while (($#)); do
     case $1 in
     --all) all=1 ;;
     --fuzz) fuzz=${2:?--fuzz needs seconds}; shift ;;
-    *) sed -n '3,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    *) sed -n '3,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
     esac
     shift
 done
@@ -42,8 +43,8 @@ quietly() { # log, command...: shows the end of the log where the command fails
     "${@:2}" >"$logs/$1" 2>&1 || { tail -n 40 "$logs/$1"; return 1; }
 }
 
-build() { # preset
-    quietly "build-$1.log" cmake --preset "$1" "-DMDRN_REFERENCE_DIR=$MDRN_REFERENCE_DIR" &&
+build() { # preset [cmake options]
+    quietly "build-$1.log" cmake --preset "$1" "-DMDRN_REFERENCE_DIR=$MDRN_REFERENCE_DIR" "${@:2}" &&
         quietly "build-$1.log" cmake --build --preset "$1"
 }
 
@@ -74,14 +75,9 @@ printf '   %d s\n' $((SECONDS - started))
 tier 'unit tests'
 if build release; then run_ctest release; else fail 'the release build'; fi
 
-test_filter() { # version
-    local log=$logs/filter-${1#--}.log ffmpeg status=0 ok bad gone
-    tier "filter, FFmpeg ${1#--}"
-    if ! ffmpeg=$(patches/build-ffmpeg.sh "$1" | tail -n 1); then
-        fail "FFmpeg ${1#--} could not be built"
-        return
-    fi
-    tests/filter_test.sh "$ffmpeg" >"$log" 2>&1 || status=$?
+run_lines() { # log, command...: a test that prints "ok - ", "not ok - " and "skip - "
+    local log=$logs/$1 status=0 ok bad gone
+    "${@:2}" >"$log" 2>&1 || status=$?
     grep -vE '^ok - ' "$log" || :
     ok=$(grep -c '^ok - ' "$log" || :) bad=$(grep -c '^not ok - ' "$log" || :)
     gone=$(grep -c '^skip - ' "$log" || :)
@@ -89,11 +85,34 @@ test_filter() { # version
     ((ok + bad + gone)) || bad=1
     count "$ok" "$bad" "$gone"
 }
+
+test_filter() { # version
+    local ffmpeg
+    tier "filter, FFmpeg ${1#--}"
+    if ffmpeg=$(patches/build-ffmpeg.sh "$1" | tail -n 1); then
+        run_lines "filter-${1#--}.log" tests/filter_test.sh "$ffmpeg"
+    else
+        fail "FFmpeg ${1#--} could not be built"
+    fi
+}
+
+test_filter_api() { # version
+    local libraries
+    tier "filter through libavfilter, FFmpeg $1"
+    if libraries=$(patches/build-ffmpeg.sh "$1" --libraries | tail -n 1); then
+        run_lines "filter-api-$1.log" tests/filter_api_test.sh "$libraries"
+    else
+        fail "FFmpeg $1's libraries could not be built"
+    fi
+}
+
 if [[ -x patches/build-ffmpeg.sh && -x tests/filter_test.sh ]]; then
     test_filter --system
+    test_filter_api 5.1
     for version in 7.1 8.1 9.0; do
         if ((all)) || compgen -G "$cache/ffmpeg-$version*/ffmpeg" >/dev/null; then
             test_filter "$version"
+            test_filter_api "$version"
         else
             tier "filter, FFmpeg $version"
             skip "FFmpeg $version has not been built here (--all builds it)"
@@ -121,9 +140,14 @@ if ! command -v clang++ >/dev/null; then
 elif ! echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char *, unsigned long) { return 0; }' |
     clang++ -x c++ -fsanitize=fuzzer,address -o /dev/null - 2>/dev/null; then
     skip 'this clang has no libFuzzer (Debian: libclang-rt-14-dev)'
-elif ! build fuzz; then
+elif ((all)) && ! libraries=$(patches/build-ffmpeg.sh 9.0 --libraries \
+    --sanitize fuzzer-no-link,address,undefined | tail -n 1); then
+    fail "FFmpeg 9.0's libraries could not be built for fuzzing"
+elif rm -f build/fuzz/bin/filter_fuzzer; ! build fuzz "-DMDRN_FFMPEG=${libraries-}"; then
     fail 'the fuzz build'
 else
+    ((all)) || skip 'the filter is fuzzed with --all, which builds FFmpeg with sanitizers'
+    export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     ok=0 bad=0
     for fuzzer in build/fuzz/bin/*_fuzzer; do
         name=$(basename "$fuzzer" _fuzzer)

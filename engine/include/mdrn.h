@@ -149,7 +149,7 @@ typedef enum mdrn_color_model {
  */
 typedef struct mdrn_component {
     uint8_t plane;  /**< 0..3 */
-    uint8_t step;   /**< bytes from one sample to the next of the same row */
+    uint8_t step;   /**< bytes from one sample to the next; a row has as many for each sample */
     uint8_t offset; /**< bytes before the first sample of a row */
     uint8_t shift;  /**< bits below the value in its word */
     uint8_t depth;  /**< bits of the value: 1..16, or 16 or 32 for float */
@@ -158,7 +158,7 @@ typedef struct mdrn_component {
 /**
  * How pixels lie in memory; the same for the picture sent and the one received.
  * In the picture received, bits of a word that belong to no component become 0,
- * and bytes in no component's word (the X of 0RGB) stay as they are.
+ * and bytes in no component's word (the X of 0RGB) 255.
  */
 typedef struct mdrn_layout {
     mdrn_color_model model;

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# filter_api_test.sh PREFIX: the mdrn filter driven by a program through
+# libavfilter. PREFIX is what patches/build-ffmpeg.sh VERSION --libraries
+# prints; libmdrn is that of build/release. Arguments behind PREFIX are
+# GoogleTest's.
+set -euo pipefail
+export LC_ALL=C
+
+prefix=${1:?usage: filter_api_test.sh PREFIX [--gtest_filter=...]}
+shift
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+sources=$root/tests/filter
+build=$root/build/filter-api/$(basename "$prefix")
+mkdir -p "$build"
+
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+cxx=(c++ -std=c++20 -O1 -g -Wall -Wextra -Wshadow -Wno-missing-field-initializers
+    -D__STDC_CONSTANT_MACROS)
+! command -v ccache >/dev/null || cxx=(ccache "${cxx[@]}")
+read -ra cflags < <(pkg-config --cflags libavfilter gtest)
+read -ra libraries < <(pkg-config --static --libs libavfilter gtest)
+
+objects=()
+compile() { # names
+    objects=()
+    local name
+    for name; do
+        "${cxx[@]}" "${cflags[@]}" -c "$sources/$name.cpp" -o "$build/$name.o"
+        objects+=("$build/$name.o")
+    done
+}
+link() { # program
+    "${cxx[@]}" -o "$build/$1" "${objects[@]}" "${libraries[@]}" \
+        "-Wl,-rpath,$root/build/release/lib"
+}
+
+compile main harness frames_test options_test properties_test timing_test
+link filter_api_test
+compile main harness allocation_test
+link filter_allocation_test
+
+status=0
+for program in filter_api_test filter_allocation_test; do
+    "$build/$program" "$@" || status=$?
+    ((status <= 1)) || echo "not ok - $program ended with status $status"
+done
+exit "$status"
