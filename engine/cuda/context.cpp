@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cuda/context.h"
 
+#include <string>
+#include <type_traits>
+
 #include "error.h"
 #include "os.h"
 
@@ -24,13 +27,11 @@ struct Driver {
     CUresult (*error_text)(CUresult error, const char **text);
     CUresult (*count)(int *count);
     CUresult (*device)(CUdevice *device, int index);
-    CUresult (*device_name)(char *name, int length, CUdevice device);
     CUresult (*retain_primary)(CUcontext *context, CUdevice device);
     CUresult (*release_primary)(CUdevice device);
     CUresult (*push)(CUcontext context);
     CUresult (*pop)(CUcontext *context);
     CUresult (*current_device)(CUdevice *device);
-    CUresult (*memory)(size_t *free, size_t *total);
 
     std::string text(CUresult error) const {
         const char *words = nullptr;
@@ -60,13 +61,11 @@ Driver open_driver() {
     load(driver.error_text, "cuGetErrorString");
     load(driver.count, "cuDeviceGetCount");
     load(driver.device, "cuDeviceGet");
-    load(driver.device_name, "cuDeviceGetName");
     load(driver.retain_primary, "cuDevicePrimaryCtxRetain");
     load(driver.release_primary, "cuDevicePrimaryCtxRelease_v2");
     load(driver.push, "cuCtxPushCurrent_v2");
     load(driver.pop, "cuCtxPopCurrent_v2");
     load(driver.current_device, "cuCtxGetDevice");
-    load(driver.memory, "cuMemGetInfo_v2");
 
     int version = 0;
     driver.check(driver.version(&version), "tell its version");
@@ -119,19 +118,6 @@ Context::Context(const CudaOptions &options) {
 
 Context::~Context() {
     if (primary_) driver().release_primary(device_);
-}
-
-std::string Context::name() const {
-    char text[256] = "";
-    driver().check(driver().device_name(text, sizeof text, device_), "tell the GPU's name");
-    return text;
-}
-
-size_t Context::free_memory() const {
-    const Current current(*this);
-    size_t free = 0, total = 0;
-    driver().check(driver().memory(&free, &total), "tell how much memory is free");
-    return free;
 }
 
 Current::Current(const Context &context) {

@@ -5,8 +5,6 @@
 
 #include <cuda.h>
 
-#include <string>
-
 #include "backends.h"
 
 namespace mdrn::cuda {
@@ -19,10 +17,6 @@ public:
     explicit Context(const CudaOptions &options);
     ~Context();
     Context(const Context &) = delete;
-
-    CUdevice device() const { return device_; }
-    std::string name() const;  // of the device, for messages
-    size_t free_memory() const;
 
 private:
     friend class Current;

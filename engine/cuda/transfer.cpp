@@ -5,7 +5,7 @@
 #include <cstring>
 #include <utility>
 
-#include "cuda/check.h"
+#include "cuda/launch.h"
 
 namespace mdrn::cuda {
 namespace {
@@ -66,8 +66,9 @@ public:
     void reserve(size_t bytes) {
         if (bytes <= bytes_) return;
         release();
-        check(cudaMallocHost(reinterpret_cast<void **>(&host), bytes), "pinned memory");
-        check(cudaMalloc(reinterpret_cast<void **>(&device), bytes), "memory for a picture");
+        check(cudaMallocHost(reinterpret_cast<void **>(&host), bytes), "allocating pinned memory");
+        check(cudaMalloc(reinterpret_cast<void **>(&device), bytes),
+              "allocating memory for a picture");
         bytes_ = bytes;
     }
 
@@ -93,7 +94,7 @@ bool on_gpu(const mdrn_image &image) {
 struct Transfer::Slot {
     Slot() {
         for (cudaEvent_t *event : {&uploaded, &packed, &downloaded})
-            check(cudaEventCreateWithFlags(event, cudaEventDisableTiming), "an event");
+            check(cudaEventCreateWithFlags(event, cudaEventDisableTiming), "marking a stream");
     }
     ~Slot() {
         for (cudaEvent_t event : {uploaded, packed, downloaded})
@@ -106,8 +107,8 @@ struct Transfer::Slot {
 };
 
 Transfer::Transfer(int depth) {
-    check(cudaStreamCreateWithFlags(&up_, cudaStreamNonBlocking), "a stream");
-    check(cudaStreamCreateWithFlags(&down_, cudaStreamNonBlocking), "a stream");
+    check(cudaStreamCreateWithFlags(&up_, cudaStreamNonBlocking), "making a stream");
+    check(cudaStreamCreateWithFlags(&down_, cudaStreamNonBlocking), "making a stream");
     for (int i = 0; i < depth; ++i) free_.push_back(std::make_unique<Slot>());
 }
 
@@ -121,7 +122,7 @@ Transfer::~Transfer() {
 
 mdrn_image Transfer::upload(const mdrn_image &image, cudaStream_t stream) {
     if (current_) {  // left behind: its copy may be under way
-        check(cudaStreamSynchronize(up_), "wait for a copy");
+        check(cudaStreamSynchronize(up_), "waiting for a copy");
     } else {
         current_ = std::move(free_.back());
         free_.pop_back();
@@ -133,9 +134,9 @@ mdrn_image Transfer::upload(const mdrn_image &image, cudaStream_t stream) {
     staging.reserve(bytes);
     copy_planes(image, contiguous(image, staging.host, bytes));
     check(cudaMemcpyAsync(staging.device, staging.host, bytes, cudaMemcpyHostToDevice, up_),
-          "copy a picture to the GPU");
-    check(cudaEventRecord(current_->uploaded, up_), "an event");
-    check(cudaStreamWaitEvent(stream, current_->uploaded, 0), "wait for a copy");
+          "copying a picture to the GPU");
+    check(cudaEventRecord(current_->uploaded, up_), "marking a stream");
+    check(cudaStreamWaitEvent(stream, current_->uploaded, 0), "waiting for a copy");
     return contiguous(image, staging.device, bytes);
 }
 
@@ -153,11 +154,11 @@ void Transfer::download(const mdrn_image &image, cudaStream_t stream) {
         const Staging &staging = current_->out;
         size_t bytes = 0;
         contiguous(image, nullptr, bytes);
-        check(cudaEventRecord(current_->packed, stream), "an event");
-        check(cudaStreamWaitEvent(down_, current_->packed, 0), "wait for a picture");
+        check(cudaEventRecord(current_->packed, stream), "marking a stream");
+        check(cudaStreamWaitEvent(down_, current_->packed, 0), "waiting for a picture");
         check(cudaMemcpyAsync(staging.host, staging.device, bytes, cudaMemcpyDeviceToHost, down_),
-              "copy a picture from the GPU");
-        check(cudaEventRecord(current_->downloaded, down_), "an event");
+              "copying a picture from the GPU");
+        check(cudaEventRecord(current_->downloaded, down_), "marking a stream");
     }
     in_flight_.push_back(std::move(current_));
 }
@@ -168,7 +169,7 @@ void Transfer::finish() {
     const mdrn_image image = slot->image;
     free_.push_back(std::move(slot));
     if (on_gpu(image)) return;
-    check(cudaEventSynchronize(free_.back()->downloaded), "wait for a picture");
+    check(cudaEventSynchronize(free_.back()->downloaded), "waiting for a picture");
     size_t bytes = 0;
     copy_planes(contiguous(image, free_.back()->out.host, bytes), image);
 }

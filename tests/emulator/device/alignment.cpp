@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Kernels are compiled with -fsanitize=alignment, whose checks call this in place of the
+// sanitizer's own library: a device faults where an x86 reads on.
+#include <cstdint>
+
+#include "device/block.h"
+
+namespace {
+
+// The compilers' layout of what they tell.
+struct Mismatch {
+    const char *file;
+    uint32_t line;
+    uint32_t column;
+    const struct Type {
+        uint16_t kind;
+        uint16_t info;
+        char name[];
+    } * type;
+    unsigned char log_alignment;
+    unsigned char access;
+};
+
+}  // namespace
+
+extern "C" void __ubsan_handle_type_mismatch_v1(Mismatch *what, uintptr_t address) {
+    emulated::block().fail(
+        "a misaligned access to " + std::string(what->type->name) + " at " + what->file + ":" +
+        std::to_string(what->line) + ", " + std::to_string(address % (1U << what->log_alignment)) +
+        " bytes behind a multiple of " + std::to_string(1U << what->log_alignment));
+}
