@@ -5,19 +5,18 @@
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
-#include <regex>
 #include <string>
 #include <vector>
 
 #include "emulator/control.h"
 
 // That there were faults, the last of which matches; they are taken.
-#define EXPECT_FAULT(pattern)                                                                \
-    do {                                                                                     \
-        const std::vector<std::string> faults = emulated::take_faults();                     \
-        ASSERT_FALSE(faults.empty()) << "no fault";                                          \
-        EXPECT_TRUE(std::regex_search(faults.back(), std::regex(pattern))) << faults.back(); \
+#define EXPECT_FAULT(pattern)                                                         \
+    do {                                                                              \
+        const std::vector<std::string> faults = emulated::take_faults();              \
+        ASSERT_FALSE(faults.empty()) << "no fault";                                   \
+        const testing::Matcher<std::string> matches(testing::ContainsRegex(pattern)); \
+        EXPECT_TRUE(matches.Matches(faults.back())) << faults.back();                 \
     } while (false)
 
 namespace emulated {

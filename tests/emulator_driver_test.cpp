@@ -74,6 +74,14 @@ TEST_F(Streams, WorkIsDeferredUntilItIsWaitedFor) {
     EXPECT_EQ(host[0], 2);
 }
 
+TEST_F(Streams, EagerlyIfAskedFor) {
+    emulated::set_eager(true);
+    EXPECT_EQ(add_on(stream, 1), cudaSuccess);
+    EXPECT_EQ(fetch(stream), cudaSuccess);
+    EXPECT_EQ(host[0], 2);
+    emulated::set_eager(false);
+}
+
 TEST_F(Streams, EventsOrderThem) {
     ASSERT_EQ(add_on(stream, 1), cudaSuccess);
     ASSERT_EQ(cudaEventRecord(event, stream), cudaSuccess);

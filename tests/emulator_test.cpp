@@ -272,8 +272,18 @@ TEST_F(Device, OutOfBounds) {
     EXPECT_CAUGHT(run(reads_at, words, -1, 0), "reads_at.*depends on .*unwritten");
 }
 
+__global__ void reads_shared_at(unsigned *out, int index) {
+    out[0] = reinterpret_cast<unsigned *>(mdrn_shared)[index] & 1;
+}
+
 TEST_F(Device, SharedMemoryBeyondTheLaunchs) {
     Buffer<float> out(1);
+    Buffer<unsigned> word(1);
+    const auto read = [&] {
+        launch(reads_shared_at, {1}, {1}, 64, word.get(), 16);
+        EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+    };
+    EXPECT_CAUGHT(read(), "reads_shared_at.*depends on .*unwritten");
     const auto run = [&] {
         launch(writes_shared_at, {1}, {1}, 64, out.get(), 16);
         EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorLaunchFailure);
@@ -281,7 +291,7 @@ TEST_F(Device, SharedMemoryBeyondTheLaunchs) {
     EXPECT_CAUGHT(run(), "writes_shared_at.*behind the 64 bytes of shared memory");
 }
 
-__global__ void reads_vector(const float *in, float *out) {
+[[maybe_unused]] __global__ void reads_vector(const float *in, float *out) {
     const float2 pair = *reinterpret_cast<const float2 *>(in + 1);
     out[0] = pair.x + pair.y;
 }
@@ -289,12 +299,18 @@ __global__ void reads_vector(const float *in, float *out) {
 TEST_F(Device, MisalignedVector) {
     Buffer<float> in(4), out(1);
     in.write({1, 2, 3, 4});
-#ifdef MDRN_CHECKS_ALIGNMENT
+#if defined(MDRN_CHECKS_ALIGNMENT)
     launch(reads_vector, {1}, {1}, 0, in.get(), out.get());
     EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorLaunchFailure);
     EXPECT_FAULT("misaligned access to .*float2.*, 4 bytes behind a multiple of 8");
+#elif defined(MDRN_UBSAN)
+    const auto run = [&] {
+        launch(reads_vector, {1}, {1}, 0, in.get(), out.get());
+        cudaDeviceSynchronize();
+    };
+    EXPECT_DEATH(run(), "misaligned address .* for type 'const struct float2'");
 #else
-    GTEST_SKIP() << "this build leaves alignment to UndefinedBehaviorSanitizer";
+    GTEST_SKIP() << "alignment is checked in builds without a sanitizer and in ubsan";
 #endif
 }
 

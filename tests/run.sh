@@ -91,6 +91,7 @@ test_filter() { # version
     tier "filter, FFmpeg ${1#--}"
     if ffmpeg=$(patches/build-ffmpeg.sh "$1" | tail -n 1); then
         run_lines "filter-${1#--}.log" tests/filter_test.sh "$ffmpeg"
+        run_lines "filter-cuda-${1#--}.log" tests/filter_cuda_test.sh "$ffmpeg" build/release/lib/emulated
     else
         fail "FFmpeg ${1#--} could not be built"
     fi

@@ -17,7 +17,6 @@ dim3 gridDim;
 
 namespace {
 constexpr size_t kGuard = 1024;  // bytes behind a block's shared memory
-constexpr unsigned char kGuardByte = 0xC5;
 }  // namespace
 
 alignas(1024) unsigned char mdrn_shared[emulated::kMaxShared + kGuard];
@@ -70,7 +69,7 @@ void Block::run(const Grid &grid, const std::function<void()> &thread, const Ord
     for (int t = 0; t < threads; ++t) threads_[t].index = position(t, blockDim);
 
     const std::span guard(mdrn_shared + shared_, kGuard);
-    std::fill(guard.begin(), guard.end(), kGuardByte);
+    std::fill(guard.begin(), guard.end(), order.poison);
     asan_forbid(mdrn_shared + shared_, sizeof mdrn_shared - shared_);
     failure_.clear();
     for (const int b : shuffled(blocks, order)) {
@@ -80,8 +79,10 @@ void Block::run(const Grid &grid, const std::function<void()> &thread, const Ord
         if (!failure_.empty()) break;
     }
     asan_allow(mdrn_shared, sizeof mdrn_shared);
-    if (failure_.empty() && !std::all_of(guard.begin(), guard.end(),
-                                         [](unsigned char byte) { return byte == kGuardByte; }))
+    thread_ = nullptr;
+    const bool intact = std::all_of(guard.begin(), guard.end(),
+                                    [&](unsigned char byte) { return byte == order.poison; });
+    if (failure_.empty() && !intact)
         failure_ = "a write behind the " + std::to_string(shared_) + " bytes of shared memory";
     if (!failure_.empty()) throw Misuse(failure_);
 }
@@ -159,9 +160,11 @@ void Block::wait(State state, std::source_location where) {
 void Block::barrier(std::source_location where) {
     if (arrived_ == 0) first_ = current_;
     const Thread &first = threads_[first_];
-    if (arrived_ > 0 && !same(first.where, where))
+    if (arrived_ > 0 && !same(first.where, where)) {
         fail("barrier at " + text(where) + ", while thread " + text(first.index) +
              " waits at the one at " + text(first.where));
+        stop();
+    }
     ++arrived_;
     wait(State::at_barrier, where);
 }
@@ -172,6 +175,9 @@ bool Block::same(std::source_location a, std::source_location b) {
 
 void Block::fail(const std::string &what) {
     failure_ = "block " + text(blockIdx) + ", thread " + text(threadIdx) + ": " + what;
+}
+
+void Block::stop() {
     while (true) threads_[current_].fiber->yield();
 }
 

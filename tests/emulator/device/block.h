@@ -44,12 +44,16 @@ public:
     // Runs the whole grid. Throws Misuse; the rest of the grid is then left out.
     void run(const Grid &grid, const std::function<void()> &thread, const Order &order);
 
-    // From inside a thread. fail() ends the grid: the thread and those that wait are left as they
-    // are, never to run again.
-    [[noreturn]] void fail(const std::string &what);
+    bool runs() const { return thread_ != nullptr; }
+
+    // From inside a thread.
     void barrier(std::source_location where);
     uint64_t exchange(unsigned mask, uint64_t value, int from, std::source_location where);
     int lane() const { return current_ % 32; }
+    // fail() says what went wrong; stop() ends the grid. The thread and those that wait are left as
+    // they are, never to run again: nothing on their stacks may own memory.
+    void fail(const std::string &what);
+    [[noreturn]] void stop();
 
 private:
     enum class State { fresh, ready, at_barrier, in_warp, returned };

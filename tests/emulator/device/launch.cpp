@@ -145,6 +145,7 @@ CUresult put(const cudaLaunchConfig_t &config, const Kernel &kernel) {
 }
 
 cudaError_t check(const cudaLaunchConfig_t &config, const void *function) {
+    std::lock_guard lock(world().mutex);
     if (!within_limits(config)) return cudaErrorInvalidConfiguration;
     if (config.dynamicSmemBytes > shared_limit(function)) return cudaErrorInvalidValue;
     return cudaSuccess;

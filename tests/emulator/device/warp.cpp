@@ -21,9 +21,14 @@ uint64_t Block::exchange(unsigned mask, uint64_t value, int from, std::source_lo
     const int warp = self / 32;
     const int lanes = std::min(32, static_cast<int>(threads_.size()) - warp * 32);
     if (lanes < 32) mask &= (1U << lanes) - 1;  // a warp may be named whole
-    if (!(mask >> lane() & 1U)) fail("a warp operation whose mask leaves out the caller");
-    if (from < 0 || from > 31 || !(mask >> from & 1U))
+    if (!(mask >> lane() & 1U)) {
+        fail("a warp operation whose mask leaves out the caller");
+        stop();
+    }
+    if (from < 0 || from > 31 || !(mask >> from & 1U)) {
         fail("a shuffle from lane " + std::to_string(from) + ", which takes no part");
+        stop();
+    }
 
     auto meeting = std::find_if(meetings_.begin(), meetings_.end(), [&](const Meeting &m) {
         return m.warp == warp && (m.mask & mask) != 0;
@@ -32,8 +37,10 @@ uint64_t Block::exchange(unsigned mask, uint64_t value, int from, std::source_lo
         meetings_.push_back({warp, mask, 0, where, {}, {}});
         meeting = std::prev(meetings_.end());
     }
-    if (meeting->mask != mask || !same(meeting->where, where))
+    if (meeting->mask != mask || !same(meeting->where, where)) {
         fail("a warp operation that other lanes meet with another mask or at another line");
+        stop();
+    }
     meeting->arrived |= 1U << lane();
     meeting->value[lane()] = value;
     meeting->from[lane()] = from;
