@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What libmdrn gets from libmdrn_cuda.so: the stages in a context that is lent or its own, pictures
 // in either memory, and a CUDA graph of all that lies between unpack and pack.
+#include <optional>
 #include <utility>
 
 #include "cuda/context.h"
@@ -38,9 +39,10 @@ public:
         }
         if (seen_) {
             // Nothing may be captured on a stream that is lent: it may be the default one.
-            check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal),
+            stream_.emplace();
+            check(cudaStreamBeginCapture(*stream_, cudaStreamCaptureModeThreadLocal),
                   "recording the network");
-            target_ = std::exchange(queue.stream, stream_);
+            target_ = std::exchange(queue.stream, *stream_);
             recording_ = true;
         }
         return false;
@@ -75,10 +77,12 @@ private:
     cudaError_t stop(Queue &queue, cudaGraph_t *recorded) {
         queue.stream = target_;
         recording_ = false;
-        return cudaStreamEndCapture(stream_, recorded);
+        const cudaError_t result = cudaStreamEndCapture(*stream_, recorded);
+        stream_.reset();
+        return result;
     }
 
-    Stream stream_;
+    std::optional<Stream> stream_;  // while it records
     cudaStream_t target_ = nullptr;
     cudaGraphExec_t graph_ = nullptr;
     bool seen_ = false, recording_ = false;
@@ -86,11 +90,11 @@ private:
 
 // All that belongs to the context: made and destroyed while that is current.
 struct Inside {
-    Inside(const Model &model, const CudaOptions &options, WarnOnce warn)
+    Inside(const Context &context, const Model &model, const CudaOptions &options, WarnOnce warn)
         : own(options.context ? nullptr : std::make_unique<Stream>()),
           stream(own ? cudaStream_t(*own) : static_cast<cudaStream_t>(options.stream)),
           stages(model, &cudnn, options.half, stream, std::move(warn)),
-          transfer(options.async_depth) {}
+          transfer(context, options.async_depth) {}
     ~Inside() { cudaStreamSynchronize(stream); }
 
     std::unique_ptr<Stream> own;
@@ -105,7 +109,7 @@ class GuestStages final : public Stages {
 public:
     GuestStages(const Model &model, const CudaOptions &options, WarnOnce warn) : context_(options) {
         const Current current(context_);
-        inside_ = std::make_unique<Inside>(model, options, std::move(warn));
+        inside_ = std::make_unique<Inside>(context_, model, options, std::move(warn));
     }
     ~GuestStages() override {
         try {
@@ -168,7 +172,6 @@ public:
         inside_->transfer.download(image, inside_->stream);
     }
     void finish() override {
-        const Current current(context_);
         inside_->transfer.finish();
         inside_->stages.warn_of_odd();
     }

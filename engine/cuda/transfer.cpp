@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "cuda/arena.h"
 #include "cuda/launch.h"
 
 namespace mdrn::cuda {
@@ -60,28 +61,24 @@ void copy_planes(const mdrn_image &from, const mdrn_image &to) {
 class Staging {
 public:
     Staging() = default;
-    ~Staging() { release(); }
+    ~Staging() { cudaFreeHost(host_); }
     Staging(const Staging &) = delete;
 
     void reserve(size_t bytes) {
         if (bytes <= bytes_) return;
-        release();
-        check(cudaMallocHost(reinterpret_cast<void **>(&host), bytes), "allocating pinned memory");
-        check(cudaMalloc(reinterpret_cast<void **>(&device), bytes),
-              "allocating memory for a picture");
+        bytes_ = 0;
+        device_ = {};  // waits for what is under way
+        cudaFreeHost(std::exchange(host_, nullptr));
+        check(cudaMallocHost(reinterpret_cast<void **>(&host_), bytes), "allocating pinned memory");
+        device_ = DeviceMemory(bytes);
         bytes_ = bytes;
     }
-
-    char *host = nullptr;
-    char *device = nullptr;
+    char *host() const { return host_; }
+    char *device() const { return static_cast<char *>(device_.data()); }
 
 private:
-    void release() {
-        cudaFreeHost(host);
-        cudaFree(device);
-        host = device = nullptr;
-        bytes_ = 0;
-    }
+    char *host_ = nullptr;
+    DeviceMemory device_;
     size_t bytes_ = 0;
 };
 
@@ -106,7 +103,7 @@ struct Transfer::Slot {
     cudaEvent_t uploaded = nullptr, packed = nullptr, downloaded = nullptr;
 };
 
-Transfer::Transfer(int depth) {
+Transfer::Transfer(const Context &context, int depth) : context_(context) {
     check(cudaStreamCreateWithFlags(&up_, cudaStreamNonBlocking), "making a stream");
     check(cudaStreamCreateWithFlags(&down_, cudaStreamNonBlocking), "making a stream");
     for (int i = 0; i < depth; ++i) free_.push_back(std::make_unique<Slot>());
@@ -132,12 +129,12 @@ mdrn_image Transfer::upload(const mdrn_image &image, cudaStream_t stream) {
     contiguous(image, nullptr, bytes);
     Staging &staging = current_->in;
     staging.reserve(bytes);
-    copy_planes(image, contiguous(image, staging.host, bytes));
-    check(cudaMemcpyAsync(staging.device, staging.host, bytes, cudaMemcpyHostToDevice, up_),
+    copy_planes(image, contiguous(image, staging.host(), bytes));
+    check(cudaMemcpyAsync(staging.device(), staging.host(), bytes, cudaMemcpyHostToDevice, up_),
           "copying a picture to the GPU");
     check(cudaEventRecord(current_->uploaded, up_), "marking a stream");
     check(cudaStreamWaitEvent(stream, current_->uploaded, 0), "waiting for a copy");
-    return contiguous(image, staging.device, bytes);
+    return contiguous(image, staging.device(), bytes);
 }
 
 mdrn_image Transfer::target(const mdrn_image &image) {
@@ -145,7 +142,7 @@ mdrn_image Transfer::target(const mdrn_image &image) {
     size_t bytes = 0;
     contiguous(image, nullptr, bytes);
     current_->out.reserve(bytes);
-    return contiguous(image, current_->out.device, bytes);
+    return contiguous(image, current_->out.device(), bytes);
 }
 
 void Transfer::download(const mdrn_image &image, cudaStream_t stream) {
@@ -156,8 +153,9 @@ void Transfer::download(const mdrn_image &image, cudaStream_t stream) {
         contiguous(image, nullptr, bytes);
         check(cudaEventRecord(current_->packed, stream), "marking a stream");
         check(cudaStreamWaitEvent(down_, current_->packed, 0), "waiting for a picture");
-        check(cudaMemcpyAsync(staging.host, staging.device, bytes, cudaMemcpyDeviceToHost, down_),
-              "copying a picture from the GPU");
+        check(
+            cudaMemcpyAsync(staging.host(), staging.device(), bytes, cudaMemcpyDeviceToHost, down_),
+            "copying a picture from the GPU");
         check(cudaEventRecord(current_->downloaded, down_), "marking a stream");
     }
     in_flight_.push_back(std::move(current_));
@@ -169,9 +167,10 @@ void Transfer::finish() {
     const mdrn_image image = slot->image;
     free_.push_back(std::move(slot));
     if (on_gpu(image)) return;
+    const Current current(context_);
     check(cudaEventSynchronize(free_.back()->downloaded), "waiting for a picture");
     size_t bytes = 0;
-    copy_planes(contiguous(image, free_.back()->out.host, bytes), image);
+    copy_planes(contiguous(image, free_.back()->out.host(), bytes), image);
 }
 
 }  // namespace mdrn::cuda

@@ -11,15 +11,16 @@
 #include <memory>
 #include <vector>
 
+#include "cuda/context.h"
 #include "mdrn.h"
 
 namespace mdrn::cuda {
 
-// Not thread safe; every call with the GPU's context current.
+// Not thread safe; every call but finish() with the GPU's context current.
 class Transfer {
 public:
-    // depth: pictures between upload and finish at most.
-    explicit Transfer(int depth);
+    // depth: pictures between upload and finish at most. The context must outlive it.
+    Transfer(const Context &context, int depth);
     ~Transfer();
 
     // A picture's way, in this order; one that failed on it is left behind by the next upload.
@@ -29,12 +30,14 @@ public:
     mdrn_image target(const mdrn_image &image);
     // Sends what pack on stream will have written on its way to image.
     void download(const mdrn_image &image, cudaStream_t stream);
-    // Waits until the oldest picture that was not waited for is in its host planes.
+    // Waits until the oldest picture that was not waited for is in its host planes. Where that
+    // fails, it is this picture's failure: the next call is the next picture's.
     void finish();
 
 private:
     struct Slot;
 
+    const Context &context_;
     std::vector<std::unique_ptr<Slot>> free_;
     std::deque<std::unique_ptr<Slot>> in_flight_;  // the oldest first
     std::unique_ptr<Slot> current_;
