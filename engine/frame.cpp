@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "graph.h"
+#include "matrix.h"
 #include "samples.h"
 
 namespace mdrn {
@@ -25,29 +26,39 @@ Size size_of(const mdrn_image &image) {
     return {image.width, image.height};
 }
 
-int untagged_matrix(Size size) {
-    return size.width > 1279 || size.height > 576 ? ZIMG_MATRIX_BT709 : ZIMG_MATRIX_ST170_M;
+bool is_subsampled(const mdrn_image &image) {
+    return image.layout.log2_chroma_w || image.layout.log2_chroma_h;
+}
+bool is_gbr(const mdrn_image &image) {
+    return is_yuv(image) && image.matrix == kMatrixGbr;
+}
+
+bool is_rgb(const mdrn_image &image) {
+    return image.layout.model == MDRN_COLOR_RGB || is_gbr(image);
+}
+
+// The component that is plane p of R, G, B, or that Y, Cb, Cr in that order become it.
+int component_of_plane(const mdrn_image &image, int p) {
+    return own_components(image) == 1 ? 0 : is_gbr(image) ? (p + 2) % 3 : p;
 }
 
 int round_up(int value, int log2) {
     return ((value - 1) >> log2 << log2) + (1 << log2);
 }
 
-PlanarFormat rgb_format(const mdrn_image &image) {
+// The image's planes, chroma in full.
+PlanarFormat full_format(const mdrn_image &image) {
     const mdrn_layout &l = image.layout;
     PlanarFormat format;
-    format.family = ZIMG_COLOR_RGB;
+    format.planes = 3;
     format.size = {round_up(image.width, l.log2_chroma_w), round_up(image.height, l.log2_chroma_h)};
-    format.matrix = ZIMG_MATRIX_RGB;
     return format;
 }
 
-PlanarFormat yuv_format(const mdrn_image &image, int matrix) {
-    PlanarFormat format = rgb_format(image);
-    format.family = ZIMG_COLOR_YUV;
+PlanarFormat subsampled_format(const mdrn_image &image) {
+    PlanarFormat format = full_format(image);
     format.log2_chroma_w = image.layout.log2_chroma_w;
     format.log2_chroma_h = image.layout.log2_chroma_h;
-    format.matrix = matrix;
     format.chroma_location =
         std::max(int(image.chroma_location), int(MDRN_CHROMA_LEFT)) - int(MDRN_CHROMA_LEFT);
     return format;
@@ -56,10 +67,8 @@ PlanarFormat yuv_format(const mdrn_image &image, int matrix) {
 // The lines of one component of an image.
 struct Component {
     Component(const mdrn_image &i, int c) : image(i), index(c) {
-        const bool chroma = is_yuv(i) && (c == 1 || c == 2);
-        const bool limited = is_yuv(i) && c < 3 && i.range != MDRN_RANGE_FULL;
         size = component_size(i, c);
-        if (!i.layout.is_float) codes = codes_of(i.layout.component[c].depth, chroma, limited);
+        codes = component_codes(i, c);
     }
 
     void *row(int y) const {
@@ -90,9 +99,26 @@ struct Component {
     Codes codes;
 };
 
-float *line_of(const Planes &planes, int c, int y) {
-    return planes.data + c * planes.plane + y * planes.row;
-}
+// A line of three components, copied from planes that must stay as they are.
+struct Lines {
+    explicit Lines(int width)
+        : memory(3 * size_t(round_up(width, 4))),
+          line{memory.data(), memory.data() + memory.size() / 3,
+               memory.data() + memory.size() / 3 * 2} {}
+
+    // Columns left to right - 1 of line y; beyond width its last column goes on.
+    void fill(const Planes &planes, int y, int width, int left, int right) {
+        for (int c = 0; c < 3; ++c) {
+            const float *from = line_of(planes, c, y);
+            const int end = std::max(left, std::min(right, width));
+            std::copy(from + left, from + end, line[c] + left);
+            std::fill(line[c] + end, line[c] + right, from[width - 1]);
+        }
+    }
+
+    std::vector<float> memory;
+    float *const line[3];
+};
 
 void extend(const Planes &rgb, Size size) {
     for (int c = 0; c < 3; ++c) {
@@ -104,14 +130,6 @@ void extend(const Planes &rgb, Size size) {
         for (int y = size.height; y < rgb.size.height; ++y)
             std::copy_n(last, rgb.size.width, line_of(rgb, c, y));
     }
-}
-
-Graph &graph_for(std::unique_ptr<Graph> &kept, const PlanarFormat &from, const PlanarFormat &to) {
-    if (!kept || !kept->converts(from, to)) {
-        kept.reset();
-        kept = std::make_unique<Graph>(from, to);
-    }
-    return *kept;
 }
 
 void check_fits(const Planes &planes, const mdrn_image &image, const char *what) {
@@ -126,47 +144,57 @@ void check_fits(const Planes &planes, const mdrn_image &image, const char *what)
 struct FrameConverter::Impl {
     explicit Impl(WarnOnce w) : warn(std::move(w)) {}
 
-    int matrix(const mdrn_image &image) const {
-        const int tag = is_yuv(image) ? image.matrix : int(ZIMG_MATRIX_UNSPECIFIED);
-        if (tag != ZIMG_MATRIX_UNSPECIFIED) return tag;
-        return assumed ? assumed : untagged_matrix(size_of(image));
+    Matrix matrix_of(const mdrn_image &image) const {
+        const bool tagged = is_yuv(image) && image.matrix != kMatrixUnspecified;
+        return {tagged ? image.matrix : assumed, image.transfer};
     }
 
-    void unpack_yuv(const mdrn_image &image, const Planes &rgb);
     void unpack_direct(const mdrn_image &image, const Planes &rgb);
+    void unpack_subsampled(const mdrn_image &image, const Planes &rgb);
     void unpack_alpha(const mdrn_image &image);
-    void pack_yuv(const Planes &hr, const mdrn_image &image);
-    void pack_rgb(const Planes &hr, const mdrn_image &image);
-    void pack_gray(const Planes &hr, const mdrn_image &image);
+    void pack_direct(const Planes &hr, const mdrn_image &image);
+    void pack_subsampled(const Planes &hr, const mdrn_image &image);
     void pack_alpha(const mdrn_image &image);
+    void warn_of(bool &warned, const char *message) {
+        if (!std::exchange(warned, true) && warn) warn(message);
+    }
 
     WarnOnce warn;
-    bool warned = false;
+    bool warned_not_finite = false;
+    bool warned_linear = false;
     bool finite = true;
-    int assumed = 0;  // the matrix of untagged pictures, from the size of the last one unpacked
-    std::unique_ptr<Graph> to_rgb, from_rgb, resample;
+    int assumed = kMatrixSmpte170m;  // for untagged pictures, from the size of the last unpacked
+    std::unique_ptr<Graph> to_full, from_full, resample;
     std::vector<float> alpha;
     Size alpha_size;
 };
 
-void FrameConverter::Impl::unpack_yuv(const mdrn_image &image, const Planes &rgb) {
-    Graph &graph = graph_for(to_rgb, yuv_format(image, matrix(image)), rgb_format(image));
-    const Component parts[3] = {{image, 0}, {image, 1}, {image, 2}};
-    graph.run([&](int c, int y, int left, int right,
-                  float *line) { finite &= parts[c].read(y, left, right, line + left); },
-              [&](int c, int y, int left, int right, const float *line) {
-                  right = std::min(right, image.width);
-                  if (y < image.height && left < right)
-                      std::copy(line + left, line + right, line_of(rgb, c, y) + left);
-              });
+void FrameConverter::Impl::unpack_direct(const mdrn_image &image, const Planes &rgb) {
+    const Matrix matrix = matrix_of(image);
+    for (int y = 0; y < image.height; ++y) {
+        float *const line[3] = {line_of(rgb, 0, y), line_of(rgb, 1, y), line_of(rgb, 2, y)};
+        for (int p = 0; p < 3; ++p)
+            finite &=
+                Component(image, component_of_plane(image, p)).read(y, 0, image.width, line[p]);
+        if (is_yuv(image) && !is_rgb(image)) matrix.to_rgb(line, image.width);
+    }
 }
 
-void FrameConverter::Impl::unpack_direct(const mdrn_image &image, const Planes &rgb) {
-    for (int c = 0; c < 3; ++c) {
-        const Component part(image, own_components(image) == 1 ? 0 : c);
-        for (int y = 0; y < image.height; ++y)
-            finite &= part.read(y, 0, image.width, line_of(rgb, c, y));
-    }
+void FrameConverter::Impl::unpack_subsampled(const mdrn_image &image, const Planes &rgb) {
+    const Matrix matrix = matrix_of(image);
+    const Component parts[3] = {{image, 0}, {image, 1}, {image, 2}};
+    graph_for(to_full, subsampled_format(image), full_format(image))
+        .run([&](int c, int y, int left, int right,
+                 float *line) { finite &= parts[c].read(y, left, right, line + left); },
+             [&](int c, int y, int left, int right, const float *line) {
+                 right = std::min(right, image.width);
+                 if (y >= image.height || left >= right) return;
+                 std::copy(line + left, line + right, line_of(rgb, c, y) + left);
+                 if (c < 2) return;
+                 float *const all[3] = {line_of(rgb, 0, y) + left, line_of(rgb, 1, y) + left,
+                                        line_of(rgb, 2, y) + left};
+                 matrix.to_rgb(all, right - left);
+             });
 }
 
 void FrameConverter::Impl::unpack_alpha(const mdrn_image &image) {
@@ -177,42 +205,40 @@ void FrameConverter::Impl::unpack_alpha(const mdrn_image &image) {
         finite &= part.read(y, 0, image.width, alpha.data() + ptrdiff_t(y) * image.width);
 }
 
-void FrameConverter::Impl::pack_yuv(const Planes &hr, const mdrn_image &image) {
-    Graph &graph = graph_for(from_rgb, rgb_format(image), yuv_format(image, matrix(image)));
-    const Component parts[3] = {{image, 0}, {image, 1}, {image, 2}};
-    graph.run(
-        [&](int c, int y, int left, int right, float *line) {
-            const float *from = line_of(hr, c, std::min(y, image.height - 1));
-            const int end = std::min(right, image.width);
-            if (left < end) std::copy(from + left, from + end, line + left);
-            std::fill(line + std::max(left, end), line + right, from[image.width - 1]);
-        },
-        [&](int c, int y, int left, int right, const float *line) {
-            parts[c].write(y, left, right, line + left);
-        });
-}
-
-void FrameConverter::Impl::pack_rgb(const Planes &hr, const mdrn_image &image) {
-    for (int c = 0; c < 3; ++c)
-        for (int y = 0; y < image.height; ++y)
-            Component(image, c).write(y, 0, image.width, line_of(hr, c, y));
-}
-
-void FrameConverter::Impl::pack_gray(const Planes &hr, const mdrn_image &image) {
-    const bool bt709 = matrix(image) == ZIMG_MATRIX_BT709;
-    const float kr = bt709 ? 0.2126F : 0.299F;
-    const float kb = bt709 ? 0.0722F : 0.114F;
-    const Component part(image, 0);
-    std::vector<float> luma(size_t(image.width));
+void FrameConverter::Impl::pack_direct(const Planes &hr, const mdrn_image &image) {
+    const Matrix matrix = matrix_of(image);
+    Lines yuv(image.width);
     for (int y = 0; y < image.height; ++y) {
-        const float *r = line_of(hr, 0, y);
-        const float *g = line_of(hr, 1, y);
-        const float *b = line_of(hr, 2, y);
-        // In this form equal components keep their value exactly.
-        for (int x = 0; x < image.width; ++x)
-            luma[size_t(x)] = g[x] + kr * (r[x] - g[x]) + kb * (b[x] - g[x]);
-        part.write(y, 0, image.width, luma.data());
+        const float *line[3] = {line_of(hr, 0, y), line_of(hr, 1, y), line_of(hr, 2, y)};
+        if (!is_rgb(image)) {
+            yuv.fill(hr, y, image.width, 0, image.width);
+            matrix.to_yuv(yuv.line, image.width);
+            std::copy_n(yuv.line, 3, line);
+        }
+        for (int p = 0; p < own_components(image); ++p)
+            Component(image, component_of_plane(image, p)).write(y, 0, image.width, line[p]);
     }
+}
+
+void FrameConverter::Impl::pack_subsampled(const Planes &hr, const mdrn_image &image) {
+    const Matrix matrix = matrix_of(image);
+    const Component parts[3] = {{image, 0}, {image, 1}, {image, 2}};
+    const PlanarFormat full = full_format(image);
+    Lines yuv(full.size.width);
+    graph_for(from_full, full, subsampled_format(image))
+        .run(
+            [&](int c, int y, int left, int right, float *line) {
+                if (c == 0) {
+                    yuv.fill(hr, std::min(y, image.height - 1), image.width, left, right);
+                    float *const part[3] = {yuv.line[0] + left, yuv.line[1] + left,
+                                            yuv.line[2] + left};
+                    matrix.to_yuv(part, right - left);
+                }
+                std::copy(yuv.line[c] + left, yuv.line[c] + right, line + left);
+            },
+            [&](int c, int y, int left, int right, const float *line) {
+                parts[c].write(y, left, right, line + left);
+            });
 }
 
 void FrameConverter::Impl::pack_alpha(const mdrn_image &image) {
@@ -244,28 +270,25 @@ void FrameConverter::unpack(const mdrn_image &image, const Planes &rgb) {
     check_fits(rgb, image, "unpack");
     impl_->assumed = untagged_matrix(size_of(image));
     impl_->finite = true;
-    if (is_yuv(image))
-        impl_->unpack_yuv(image, rgb);
+    if (is_subsampled(image))
+        impl_->unpack_subsampled(image, rgb);
     else
         impl_->unpack_direct(image, rgb);
     extend(rgb, size_of(image));
     impl_->alpha_size = {};
     if (has_alpha(image)) impl_->unpack_alpha(image);
-    if (!impl_->finite && !std::exchange(impl_->warned, true) && impl_->warn)
-        impl_->warn(
-            "The picture has samples that are not finite (NaN or infinity); they count as 0.");
+    if (!impl_->finite) impl_->warn_of(impl_->warned_not_finite, kNotFinite);
+    if (image.transfer == kTransferLinear) impl_->warn_of(impl_->warned_linear, kLinearLight);
 }
 
 void FrameConverter::pack(const Planes &hr, const mdrn_image &image) {
     check_image(image, "the image to pack");
     check_fits(hr, image, "pack");
     fill_gaps(image);
-    if (is_yuv(image))
-        impl_->pack_yuv(hr, image);
-    else if (own_components(image) == 1)
-        impl_->pack_gray(hr, image);
+    if (is_subsampled(image))
+        impl_->pack_subsampled(hr, image);
     else
-        impl_->pack_rgb(hr, image);
+        impl_->pack_direct(hr, image);
     if (has_alpha(image)) impl_->pack_alpha(image);
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Pictures of any layout from and to planar RGB float, in host memory. All colour arithmetic is
-// zimg's.
+// Pictures of any layout from and to planar RGB float, in host memory.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +20,19 @@ struct Planes {
     ptrdiff_t plane = 0;  // floats from one plane to the next
 };
 
+inline float *line_of(const Planes &planes, int c, int y) {
+    return planes.data + c * planes.plane + y * planes.row;
+}
+
 // Tells the user something once per context.
 using WarnOnce = std::function<void(const std::string &message)>;
+
+// What every backend warns of in a picture to unpack.
+inline constexpr char kNotFinite[] =
+    "The picture has samples that are not finite (NaN or infinity); they count as 0.";
+inline constexpr char kLinearLight[] =
+    "The picture is tagged as linear light, but the network knows display-referred pictures; "
+    "convert it to a transfer such as BT.709's first.";
 
 // Throws Error(MDRN_ERROR_INVALID_ARGUMENT) for an image that cannot be: sizes, strides, plane
 // pointers, components that contradict each other. scale times its size must not overflow.

@@ -24,18 +24,19 @@ Buffer allocate(size_t bytes) {
     auto *memory = static_cast<float *>(std::aligned_alloc(kAlignment, bytes));
     if (!memory)
         throw Error(MDRN_ERROR_OUT_OF_MEMORY,
-                    "Converting colours needs " + std::to_string(bytes) +
+                    "Resampling a picture needs " + std::to_string(bytes) +
                         " bytes more than there are; use smaller pictures.");
     return {memory, std::free};
 }
 
 void check(zimg_error_code_e code) {
     if (code == ZIMG_ERROR_SUCCESS) return;
+    // zimg 3.0.4 has no name for some of the allocations that fail in it.
+    if (code == ZIMG_ERROR_OUT_OF_MEMORY || code == ZIMG_ERROR_UNKNOWN) throw std::bad_alloc();
     char why[256] = "";
     zimg_get_last_error(why, sizeof why);
-    throw Error(
-        code == ZIMG_ERROR_OUT_OF_MEMORY ? MDRN_ERROR_OUT_OF_MEMORY : MDRN_ERROR_UNSUPPORTED,
-        std::string("zimg cannot convert the picture's colours: ") + why + ".");
+    throw Error(MDRN_ERROR_UNSUPPORTED,
+                std::string("zimg cannot resample the picture: ") + why + ".");
 }
 
 zimg_image_format zimg_format(const PlanarFormat &format) {
@@ -45,10 +46,9 @@ zimg_image_format zimg_format(const PlanarFormat &format) {
     result.height = unsigned(format.size.height);
     result.pixel_type = ZIMG_PIXEL_FLOAT;
     result.pixel_range = ZIMG_RANGE_FULL;
-    result.color_family = format.family;
+    result.color_family = format.planes == 1 ? ZIMG_COLOR_GREY : ZIMG_COLOR_YUV;
     result.subsample_w = unsigned(format.log2_chroma_w);
     result.subsample_h = unsigned(format.log2_chroma_h);
-    result.matrix_coefficients = zimg_matrix_coefficients_e(format.matrix);
     result.chroma_location = zimg_chroma_location_e(format.chroma_location);
     return result;
 }
@@ -71,7 +71,7 @@ struct Graph::Side {
         std::fill_n(buffer.get(), plane * planes() / sizeof(float), 0.F);
     }
 
-    unsigned planes() const { return format.family == ZIMG_COLOR_GREY ? 1 : 3; }
+    unsigned planes() const { return unsigned(format.planes); }
 
     char *plane(unsigned p) const {
         return reinterpret_cast<char *>(buffer.get()) + p * stride * lines;
@@ -156,6 +156,14 @@ void Graph::run(const Line &read, const Line &write) {
     const auto target = to_->image<zimg_image_buffer>();
     check(zimg_filter_graph_process(graph_, &source, &target, scratch_.get(), Side::visit,
                                     from_.get(), Side::visit, to_.get()));
+}
+
+Graph &graph_for(std::unique_ptr<Graph> &kept, const PlanarFormat &from, const PlanarFormat &to) {
+    if (!kept || !kept->converts(from, to)) {
+        kept.reset();
+        kept = std::make_unique<Graph>(from, to);
+    }
+    return *kept;
 }
 
 }  // namespace mdrn

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// zimg between planar float pictures that are read and written line by line.
+// zimg's resampling of planar float pictures that are read and written line by line.
 #pragma once
 
 #include <zimg.h>
@@ -12,11 +12,10 @@
 namespace mdrn {
 
 struct PlanarFormat {
-    zimg_color_family_e family = ZIMG_COLOR_GREY;
-    Size size;  // a multiple of the subsampling
+    int planes = 1;  // or 3: Y, Cb, Cr
+    Size size;       // a multiple of the subsampling
     int log2_chroma_w = 0;
     int log2_chroma_h = 0;
-    int matrix = ZIMG_MATRIX_UNSPECIFIED;
     int chroma_location = ZIMG_CHROMA_LEFT;
     bool operator==(const PlanarFormat &) const = default;
 };
@@ -25,7 +24,8 @@ struct PlanarFormat {
 // samples; line is where the plane's column 0 lies. Must not throw.
 using Line = std::function<void(int plane, int y, int left, int right, float *line)>;
 
-// A conversion, kept for pictures of the same kind. All resampling is Catmull-Rom.
+// A conversion between formats with as many planes, kept for pictures of the same kind. The filter
+// is Catmull-Rom, stretched where it makes smaller; beyond its edges a plane is mirrored.
 class Graph {
 public:
     Graph(const PlanarFormat &from, const PlanarFormat &to);
@@ -41,5 +41,8 @@ private:
     zimg_filter_graph *graph_ = nullptr;
     std::unique_ptr<float[], void (*)(void *)> scratch_;
 };
+
+// The graph that is kept, made anew if it converts something else.
+Graph &graph_for(std::unique_ptr<Graph> &kept, const PlanarFormat &from, const PlanarFormat &to);
 
 }  // namespace mdrn

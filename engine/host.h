@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "excess.h"
 #include "frame.h"
 #include "os.h"
 #include "stages.h"
@@ -16,8 +17,14 @@ class HostStages : public Stages {
 public:
     bool reaches(mdrn_memory memory) const final { return memory == MDRN_MEMORY_HOST; }
     uint64_t free_memory() const final { return available_memory(); }
-    void unpack(const mdrn_image &image) final { frame_.unpack(image, rgb()); }
-    void pack(const mdrn_image &image) final { frame_.pack(hr(), image); }
+    void unpack(const mdrn_image &image) final {
+        frame_.unpack(image, rgb());
+        excess_.take(rgb());
+    }
+    void pack(const mdrn_image &image) final {
+        excess_.give_back(hr());
+        frame_.pack(hr(), image);
+    }
 
     // The planes that unpack fills (3, H, W) and that pack reads (3, sH, sW).
     virtual Planes rgb() = 0;
@@ -32,6 +39,7 @@ protected:
 
 private:
     FrameConverter frame_;
+    Excess excess_;
 };
 
 }  // namespace mdrn

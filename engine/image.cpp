@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "frame.h"
+#include "matrix.h"
 #include "samples.h"
 
 namespace mdrn {
@@ -112,25 +113,42 @@ const char *matrix_name(int matrix) {
     return between(matrix, 0, int(std::size(names)) - 1) ? names[matrix] : "unknown";
 }
 
+bool is_bt2020(int transfer) {
+    return transfer == 1 || transfer == 6 || transfer == 14 || transfer == 15;
+}
+
+void check_matrix(const mdrn_image &image, const char *which) {
+    const int matrix = image.matrix;
+    const int transfer = image.transfer;
+    const std::string tag =
+        "the matrix is " + std::to_string(matrix) + " (" + matrix_name(matrix) + ")";
+    const std::string other = ", but the transfer is " + std::to_string(transfer) + "; ";
+    if (matrix == kMatrixGbr && (image.layout.log2_chroma_w || image.layout.log2_chroma_h))
+        refuse(which, tag + ", but the layout is subsampled; tag the matrix that made it, or 2.");
+    if (matrix == kMatrixBt2020Cl && !is_bt2020(transfer) && transfer != kTransferUnspecified)
+        refuse(which, tag + other + "it is defined with BT.2020's (14 or 15, the same as 1 and 6).",
+               MDRN_ERROR_UNSUPPORTED);
+    if (matrix == kMatrixIctcp && transfer != kTransferPq && transfer != kTransferHlg &&
+        transfer != kTransferUnspecified)
+        refuse(which, tag + other + "it is defined with PQ (16) and HLG (18).",
+               MDRN_ERROR_UNSUPPORTED);
+    if (between(matrix, 11, 13) || between(matrix, 15, 17))
+        refuse(which,
+               tag +
+                   ", which is not supported; convert to BT.709 or BT.2020 non-constant "
+                   "luminance first.",
+               MDRN_ERROR_UNSUPPORTED);
+    if (!between(matrix, 0, 14) || matrix == 3)
+        refuse(which, tag + "; tag the matrix that made the picture, or 2 (unspecified).");
+}
+
 void check_colour(const mdrn_image &image, const char *which) {
     if (!between(raw(image.range), MDRN_RANGE_UNSPECIFIED, MDRN_RANGE_FULL))
         refuse(which, "the range is " + std::to_string(raw(image.range)) + "; use an mdrn_range.");
     if (!between(raw(image.chroma_location), MDRN_CHROMA_UNSPECIFIED, MDRN_CHROMA_BOTTOM))
         refuse(which, "the chroma location is " + std::to_string(raw(image.chroma_location)) +
                           "; use an mdrn_chroma_location.");
-    if (image.layout.model != MDRN_COLOR_YUV) return;
-    const int matrix = image.matrix;
-    if (between(matrix, 1, 9) && matrix != 3 && matrix != 8) return;
-    const std::string tag =
-        "the matrix is " + std::to_string(matrix) + " (" + matrix_name(matrix) + ")";
-    if (matrix == 0)
-        refuse(which, tag + ", but the layout is YUV; tag the matrix that made it, or 2.");
-    const bool known = between(matrix, 8, 17);
-    refuse(
-        which,
-        tag +
-            ", which is not supported; convert to BT.709 or BT.2020 non-constant luminance first.",
-        known ? MDRN_ERROR_UNSUPPORTED : MDRN_ERROR_INVALID_ARGUMENT);
+    if (image.layout.model == MDRN_COLOR_YUV) check_matrix(image, which);
 }
 
 void check_plane(const mdrn_image &image, int index, const char *which) {
@@ -183,11 +201,12 @@ void check_pair(const mdrn_image &in, const mdrn_image &out, int scale) {
                           std::to_string(int64_t(in.height) * scale) + ".");
     if (!same(in.layout, out.layout))
         refuse(which, "the layout is not that of the picture sent; copy it from there.");
-    if (in.matrix != out.matrix || in.range != out.range ||
+    if (in.matrix != out.matrix || in.transfer != out.transfer || in.range != out.range ||
         in.chroma_location != out.chroma_location)
-        refuse(which,
-               "matrix, range and chroma location are not those of the picture sent; copy them "
-               "from there.");
+        refuse(
+            which,
+            "matrix, transfer, range and chroma location are not those of the picture sent; copy "
+            "them from there.");
 }
 
 }  // namespace mdrn

@@ -24,6 +24,10 @@ using namespace mdrn;
 // Of a fixed size, so that there is a message even where there is no memory; longer ones are cut.
 thread_local char last_error[2048] = "";
 
+void log(const mdrn_settings &settings, mdrn_log_level level, const char *message) {
+    if (settings.log) settings.log(settings.log_opaque, level, message);
+}
+
 std::string bytes_text(uint64_t bytes) {
     return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
 }
@@ -44,11 +48,8 @@ struct mdrn_context {
     bool draining = false;
     std::set<std::string> warned;
 
-    void log(mdrn_log_level level, const char *message) const {
-        if (settings.log) settings.log(settings.log_opaque, level, message);
-    }
     void warn_once(const std::string &message) {
-        if (warned.insert(message).second) log(MDRN_LOG_WARNING, message.c_str());
+        if (warned.insert(message).second) log(settings, MDRN_LOG_WARNING, message.c_str());
     }
 };
 
@@ -58,9 +59,10 @@ void set_last_error(const char *kind, const char *message) {
     std::snprintf(last_error, sizeof last_error, "%s%s", kind, message);
 }
 
-// Runs body; what it throws becomes a code and last_error, which takes no memory.
+// Runs body; what it throws becomes a code and last_error, and is told to the settings' log. That
+// takes no memory.
 template <typename Body>
-int guarded(const mdrn_context *context, const Body &body) noexcept {
+int guarded(const mdrn_settings &settings, const Body &body) noexcept {
     mdrn_error code = MDRN_ERROR_INTERNAL;
     try {
         body();
@@ -76,7 +78,7 @@ int guarded(const mdrn_context *context, const Body &body) noexcept {
     } catch (...) {
         set_last_error("internal error, please report it: ", "unknown");
     }
-    context->log(MDRN_LOG_ERROR, last_error);
+    log(settings, MDRN_LOG_ERROR, last_error);
     return code;
 }
 
@@ -143,7 +145,8 @@ std::unique_ptr<Stages> make_stages(mdrn_context *context) {
     if (device == MDRN_DEVICE_AUTO && cuda_installed()) try {
             return make_on_cuda(context, warn);
         } catch (const Error &error) {
-            context->log(MDRN_LOG_INFO, ("the CPU computes: " + std::string(error.what())).c_str());
+            log(context->settings, MDRN_LOG_INFO,
+                ("the CPU computes: " + std::string(error.what())).c_str());
         }
     return make_on_cpu(context, warn);
 }
@@ -192,9 +195,9 @@ void prepare(mdrn_context &context, Size size) {
     context.stages->prepare(computed_size(size), fits ? Plan::fast : Plan::small);
     context.prepared = size;
     context.held = fits ? fast : least;
-    context.log(MDRN_LOG_VERBOSE, (size_text(size) + ": " + bytes_text(context.held) +
-                                   " of memory, " + (fits ? "fast" : "slower") + " plan")
-                                      .c_str());
+    const std::string taken = size_text(size) + ": " + bytes_text(context.held) + " of memory, " +
+                              (fits ? "fast" : "slower") + " plan";
+    log(context.settings, MDRN_LOG_VERBOSE, taken.c_str());
 }
 
 mdrn_image read_image(const mdrn_image *given, const char *which) {
@@ -232,16 +235,15 @@ void mdrn_settings_default(mdrn_settings *settings, size_t size) {
 
 int mdrn_open(mdrn_context **context, const mdrn_settings *settings) {
     if (context) *context = nullptr;
-    mdrn_context told{};  // so that a failure reaches the caller's log
-    return guarded(&told, [&] {
+    mdrn_settings read{};  // so that a failure reaches the caller's log
+    return guarded(read, [&] {
         require(context, "mdrn_open: context is NULL");
-        told.settings = read_settings(settings);
-        check_settings(told.settings);
+        read = read_settings(settings);
+        check_settings(read);
         auto opened = std::make_unique<mdrn_context>();
-        opened->settings = told.settings;
-        const char *model = told.settings.model;
-        opened->model = load_model(model && *model ? model : "mdrn", told.settings.scale);
+        opened->settings = read;
         opened->settings.model = nullptr;
+        opened->model = load_model(read.model && *read.model ? read.model : "mdrn", read.scale);
         opened->stages = make_stages(opened.get());
         *context = opened.release();
     });
@@ -259,11 +261,13 @@ int mdrn_scale(const mdrn_context *context) {
 }
 
 int mdrn_memory_needed(const mdrn_context *context, int width, int height, uint64_t *bytes) {
-    return guarded(context, [&] { *bytes = needed(*context, {width, height}, Plan::small); });
+    return guarded(context->settings, [&] {
+        *bytes = needed(*context, {width, height}, Plan::small);
+    });
 }
 
 int mdrn_prepare(mdrn_context *context, int width, int height) {
-    return guarded(context, [&] {
+    return guarded(context->settings, [&] {
         require(context->in_flight.empty(), "mdrn_prepare: pictures are in flight");
         prepare(*context, {width, height});
     });
@@ -279,7 +283,7 @@ int mdrn_send(mdrn_context *context, const mdrn_image *in, const mdrn_image *out
         return MDRN_AGAIN;
     if (!context->in_flight.empty() && context->prepared != Size{in->width, in->height})
         return MDRN_AGAIN;
-    return guarded(context, [&] {
+    return guarded(context->settings, [&] {
         const mdrn_image small = read_image(in, "in"), large = read_image(out, "out");
         check_pair(small, large, context->model.scale);
         check_memory(*context, small);
@@ -302,11 +306,11 @@ int mdrn_receive(mdrn_context *context, void **opaque) {
         return MDRN_AGAIN;
     if (opaque) *opaque = context->in_flight.front();
     context->in_flight.pop_front();
-    return guarded(context, [&] { context->stages->finish(); });
+    return guarded(context->settings, [&] { context->stages->finish(); });
 }
 
 void mdrn_flush(mdrn_context *context) {
     for (; !context->in_flight.empty(); context->in_flight.pop_front())
-        guarded(context, [&] { context->stages->finish(); });
+        guarded(context->settings, [&] { context->stages->finish(); });
     context->draining = false;
 }

@@ -7,6 +7,7 @@
 
 #include "builtin.h"
 #include "error.h"
+#include "header.h"
 #include "os.h"
 #include "weights.h"
 
@@ -16,7 +17,6 @@ namespace {
 using Shape = std::vector<int64_t>;
 
 constexpr int kLeastFeatures = 16;  // ECCA squeezes to C / 16
-constexpr int kMostFeatures = 256;
 constexpr size_t kFileLimit = 256 << 20;
 
 // Names the tensors of a layer below a prefix such as "B1.".

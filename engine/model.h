@@ -15,6 +15,7 @@
 namespace mdrn {
 
 inline constexpr int kBlocks = 8;
+inline constexpr int kMostFeatures = 256;
 
 // A convolution's weight (out, in / groups, k, k) and bias (out), row-major float32.
 // bias is empty where the layer has none.

@@ -39,7 +39,4 @@ std::vector<float> to_float(const StoredTensor &tensor, const std::string &name,
 // "[28, 3, 3, 3]"
 std::string to_string(const std::vector<int64_t> &shape);
 
-// A name out of a file as it may stand in a message: escaped, quoted, not too long.
-std::string quoted(const std::string &name);
-
 }  // namespace mdrn

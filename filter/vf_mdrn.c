@@ -379,6 +379,7 @@ static mdrn_image image_of(const MDRNContext *s, const AVFrame *frame)
         .height          = frame->height,
         .layout          = s->layout,
         .matrix          = frame->colorspace,
+        .transfer        = frame->color_trc,
         .range           = is_full_range_format(frame->format) ||
                            frame->color_range == AVCOL_RANGE_JPEG ?
                                MDRN_RANGE_FULL :

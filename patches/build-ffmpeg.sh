@@ -32,7 +32,11 @@ build=$root/build/release
 usage() { sed -n '3,25s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
 # Libraries of filters: configure's name, package, and what shows it is there.
+# The first three configure finds by itself, and so did the distribution's.
 filter_libraries='
+ffnvcodec libffmpeg-nvenc-dev ffnvcodec
+vaapi libva-dev libva
+vulkan libvulkan-dev vulkan
 frei0r frei0r-plugins-dev frei0r
 ladspa ladspa-sdk ladspa.h
 libass libass-dev libass
@@ -42,9 +46,11 @@ libflite flite1-dev flite/flite.h
 libfontconfig libfontconfig-dev fontconfig
 libfreetype libfreetype-dev freetype2
 libfribidi libfribidi-dev fribidi
+libglslang glslang-dev glslang/Include/glslang_c_interface.h
 libharfbuzz libharfbuzz-dev harfbuzz
 libmfx libmfx-dev libmfx
 libmysofa libmysofa-dev libmysofa
+libplacebo libplacebo-dev libplacebo
 librubberband librubberband-dev rubberband
 libvidstab libvidstab-dev vidstab
 libzimg libzimg-dev zimg
@@ -52,7 +58,6 @@ libzmq libzmq3-dev libzmq
 lv2 liblilv-dev lilv-0
 opencl ocl-icd-opencl-dev OpenCL
 pocketsphinx libpocketsphinx-dev pocketsphinx
-vaapi libva-dev libva
 '
 
 # What programs on libavfilter's API are tested with, and what FATE's tests use.
@@ -136,12 +141,14 @@ find_dropin_flags() {
     done
     while read -r name package sign; do
         [[ -n $name ]] || continue
-        # configure finds vaapi by itself, and so did the distribution's.
-        [[ $name == vaapi ]] || grep -qw -e "--enable-$name" <<<"$conf" || continue
-        if have "$sign"; then
-            [[ $name == vaapi ]] || flags+=("--enable-$name")
-        else
+        case $name in
+        ffnvcodec|vaapi|vulkan) ;;
+        *) grep -qw -e "--enable-$name" <<<"$conf" || continue ;;
+        esac
+        if ! have "$sign"; then
             missing+=("$package")
+        elif grep -qw -e "--enable-$name" <<<"$conf"; then
+            flags+=("--enable-$name")
         fi
     done <<<"$filter_libraries"
 }
@@ -152,7 +159,7 @@ cc=gcc
 
 find_key() {
     {
-        printf '%s\n' "$version" "${flags[@]}" "$source"
+        printf '%s\n' "$version" "${flags[@]}" "${missing[@]}" "$source"
         $cc --version
         patches_for "$version" | xargs -d '\n' cat
         cat "$root/filter/vf_mdrn.c" "$root/engine/include/mdrn.h"
@@ -264,10 +271,18 @@ fi
 if [[ ! -d $result ]]; then
     say "building FFmpeg $version; log: $log"
     SECONDS=0
+    while sleep 60 >&- 2>&-; do
+        say "  $SECONDS s, $(grep -cE '^(CC|X86ASM)' "$log") files compiled"
+    done 9>&- &
+    ticker=$!
+    trap 'kill "$ticker"' EXIT
     set +e
     (compile) >>"$log" 2>&1 9>&-
     status=$?
     set -e
+    trap - EXIT
+    kill "$ticker"
+    wait "$ticker" 2>/dev/null || :
     if ((status)); then
         tail -n 25 "$log" >&2
         [[ ! -f $work/src/ffbuild/config.log ]] ||

@@ -212,6 +212,53 @@ INSTANTIATE_TEST_SUITE_P(All, CudaGolden, testing::ValuesIn(networks()), [](cons
     return name;
 });
 
+class CudaNetwork : public emulated::Device {};
+
+TEST_F(CudaNetwork, SameBitsWhateverRanBeforeInWhateverOrder) {
+    Random random(seed_of_run());
+    const Model model = random_model(28, 2, random);
+    const Size size{67, 40};
+    const Values rgb = make(Content::random, 3, size, random);
+    const test::Device device;
+    DeviceStages stages(model, device, true);
+    const Values first = upscale(stages, size, rgb.data());
+    upscale(stages, {20, 70}, rgb.data());
+    emulated::set_seed(seed_of_run() + 1);  // of the order of blocks and threads
+    EXPECT_EQ(upscale(stages, size, rgb.data()), first);
+}
+
+TEST_F(CudaNetwork, TakesTheMemoryThatItSays) {
+    Random random(1);
+    const Model model = random_model(56, 4, random);
+    const test::Device device;
+    for (const bool half : {false, true}) {
+        cuda::CudaStages stages(model, device.cudnn.get(), half, device.stream, quiet);
+        const size_t before = emulated::bytes_in_use();
+        for (const Size size : {Size{64, 48}, Size{300, 200}, Size{15, 15}}) {
+            stages.prepare(size, Plan::fast);
+            EXPECT_EQ(emulated::bytes_in_use() - before, stages.memory_needed(size, Plan::fast));
+        }
+    }
+}
+
+// Nothing else keeps fp16 from overflowing where the input is absurd.
+TEST_F(CudaNetwork, Fp16ClampsItsInput) {
+    Random random(seed_of_run());
+    const Model model = random_model(28, 2, random);
+    const Size size{16, 15};
+    Values rgb = make(Content::random, 3, size, random);
+    rgb[40] = 1e30F;
+    rgb[90] = -65000;
+    rgb[300] = 17;
+    Values clamped = rgb;
+    for (float &value : clamped) value = std::clamp(value, -16.0F, 16.0F);
+    const test::Device device;
+    DeviceStages stages(model, device, true);
+    const Values ours = upscale(stages, size, rgb.data());
+    EXPECT_EQ(ours, upscale(stages, size, clamped.data()));
+    for (float value : ours) ASSERT_TRUE(std::isfinite(value));
+}
+
 class CudaCosts : public emulated::Device {};
 
 // Reads and writes of one map of C channels, from what the launches say of themselves.

@@ -299,10 +299,99 @@ test_properties() {
         (($(grep -c 'is interlaced' "$tmp/log") > 1)); then
         fail 'interlaced: warned once'
     fi
+    chain "$(source_of 16x16 0.12),format=yuv420p,setparams=color_trc=linear,$mdrn"
+    if (($(grep -c 'linear light' "$tmp/log") == 1)); then
+        same_size 'linear light: warned once' 4608 'color_trc:linear'
+    else
+        fail 'linear light: warned once'
+    fi
     chain "$(source_of 16x16),format=yuv420p,$mdrn"
     cp "$tmp/raw" "$tmp/first"
     chain "$(source_of 16x16),format=yuv420p,$mdrn"
     if cmp -s "$tmp/first" "$tmp/raw"; then pass 'same bits twice'; else fail 'same bits twice'; fi
+}
+
+# Nothing but the tags changes: each matrix must be read and written.
+test_matrices() {
+    local tags said
+    for tags in bt709 fcc bt470bg smpte170m smpte240m ycgco bt2020nc bt2020c \
+        ictcp:color_trc=smpte2084 ictcp:color_trc=arib-std-b67; do
+        if chain "$(source_of 16x16),format=yuv420p10,setparams=colorspace=$tags,$mdrn"; then
+            same_size "matrix $tags" 3072 "color_space:${tags%%:*}"
+        else
+            fail "matrix $tags"
+        fi
+    done
+    if chain "$(source_of 16x16),format=yuv444p,setparams=colorspace=gbr,$mdrn"; then
+        same_size 'matrix gbr' 3072 'color_space:gbr'
+    else
+        fail 'matrix gbr'
+    fi
+    while read -r tags said; do
+        if "$ffmpeg" -hide_banner -nostdin -v info -f lavfi -i "$(source_of 16x16),format=yuv420p" \
+            -vf "setparams=colorspace=$tags,$mdrn" -f null - 2>"$tmp/log"; then
+            fail "refused: matrix $tags" 'accepted'
+        elif grep -qF -- "$said" "$tmp/log"; then
+            pass "refused: matrix $tags"
+        else
+            fail "refused: matrix $tags" "no '$said'"
+        fi
+    done <<'END'
+smpte2085 matrix is 11 (SMPTE 2085)
+chroma-derived-nc matrix is 12 (chromaticity-derived non-constant luminance)
+chroma-derived-c matrix is 13 (chromaticity-derived constant luminance)
+ictcp:color_trc=bt709 ICtCp), but the transfer is 1
+bt2020c:color_trc=smpte2084 constant luminance), but the transfer is 16
+gbr but the layout is subsampled
+END
+}
+
+# Matroska's element: identifier and contents in hexadecimal.
+element() { printf '%s01%014x%s' "$1" $((${#2} / 2)) "$2"; }
+double() { element "$1" "${2}000000000000"; } # its first four digits
+text() { printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'; }
+
+# A gray 16x16 frame, raw 10-bit 4:2:0, with all that HDR10 says about a stream.
+hdr_clip() {
+    local display colour video track samples
+    display=$(double 55d1 3fe8; double 55d2 3fd0; double 55d3 3fd0; double 55d4 3fe0
+        double 55d5 3fc0; double 55d6 3fb0; double 55d7 3fd4; double 55d8 3fd5
+        double 55d9 408f; double 55da 3f80)
+    colour=$(element 55b1 09; element 55b9 01; element 55ba 10; element 55bb 09
+        element 55bc 03e8; element 55bd 0190; element 55d0 "$display")
+    video=$(element b0 10; element ba 10; element 2eb524 59330b0a; element 55b0 "$colour")
+    track=$(element d7 01; element 73c5 01; element 83 01
+        element 86 "$(text V_UNCOMPRESSED)"; element e0 "$video")
+    samples=$(printf '0002%.0s' {1..384})
+    printf '%b' "$(printf '%s' "$(element 1a45dfa3 "$(element 4282 "$(text matroska)")")" \
+        "$(element 18538067 "$(element 1549a966 "$(element 2ad7b1 0f4240)"
+            element 1654ae6b "$(element ae "$track")"
+            element 1f43b675 "$(element e7 00; element a3 "81000080$samples")")")" |
+        sed 's/../\\x&/g')" >"$tmp/hdr.mkv"
+}
+
+test_hdr() {
+    hdr_clip
+    "$ffmpeg" -hide_banner -nostdin -v info -i "$tmp/hdr.mkv" -vf "showinfo,$mdrn,showinfo" \
+        -f null - 2>"$tmp/log" || { fail 'HDR'; return; }
+    said_by() { # which showinfo, what: each line without its prefix
+        grep -F "Parsed_showinfo_$1 " "$tmp/log" | grep -iE "$2" | sed 's/^[^]]*\] *//'
+    }
+    local what
+    for what in 'mastering display' 'content light level'; do
+        if [[ -n $(said_by 0 "$what") && $(said_by 0 "$what") == "$(said_by 2 "$what")" ]]; then
+            pass "HDR: $what"
+        else
+            fail "HDR: $what" "$(said_by 0 "$what") became $(said_by 2 "$what")"
+        fi
+    done
+    if said_by 2 'fmt:yuv420p10le .*s:32x32' | grep -q . &&
+        said_by 2 'color_range:tv color_space:bt2020nc color_primaries:bt2020 color_trc:smpte2084' |
+        grep -q .; then
+        pass 'HDR: 10 bits and tags'
+    else
+        fail 'HDR: 10 bits and tags' "$(said_by 2 'fmt:|color_')"
+    fi
 }
 
 refused() { # options, words of the message
@@ -346,6 +435,8 @@ test_properties
 "$root/filter/formats.sh" "$ffmpeg" >"$tmp/table"
 test_table
 test_negotiation
+test_matrices
+test_hdr
 test_formats
 echo "# $passed passed, $failed failed, $skipped skipped"
 ((failed == 0))

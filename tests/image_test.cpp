@@ -5,6 +5,7 @@
 #include <climits>
 #include <cstring>
 #include <functional>
+#include <set>
 #include <string>
 
 #include "error.h"
@@ -95,17 +96,42 @@ TEST(Image, Planes) {
 TEST(Image, Colour) {
     expect_refused([](mdrn_image &i) { set_raw(i.range, 3); }, "range");
     expect_refused([](mdrn_image &i) { set_raw(i.chroma_location, 7); }, "chroma location");
-    expect_refused([](mdrn_image &i) { i.matrix = 0; }, "GBR");
+    expect_refused([](mdrn_image &i) { i.matrix = 0; }, "0 (GBR), but the layout is subsampled");
     for (const int matrix : {-1, 3, 18, 255, INT_MAX, INT_MIN})
         expect_refused([&](mdrn_image &i) { i.matrix = matrix; },
                        "matrix is " + std::to_string(matrix));
-    const std::pair<int, const char *> names[] = {
-        {8, "YCgCo"}, {10, "BT.2020 constant"}, {14, "ICtCp"}};
+    const std::pair<int, const char *> names[] = {{11, "SMPTE 2085"},
+                                                  {12, "chromaticity-derived non-constant"},
+                                                  {13, "chromaticity-derived constant"},
+                                                  {15, "IPT-C2"},
+                                                  {16, "YCgCo-Re"},
+                                                  {17, "YCgCo-Ro"}};
     for (const auto &[matrix, name] : names)
         expect_refused([m = matrix](mdrn_image &i) { i.matrix = m; }, name, MDRN_ERROR_UNSUPPORTED);
     Picture rgb(3, 3, planar(MDRN_COLOR_RGB, 3, 8));
     rgb.image.matrix = 0;
     EXPECT_NO_THROW(check_image(rgb.image, "it"));
+    Picture gbr(3, 3, planar(MDRN_COLOR_YUV, 3, 8));
+    gbr.image.matrix = 0;
+    EXPECT_NO_THROW(check_image(gbr.image, "it"));
+}
+
+TEST(Image, MatricesOfLightNeedTheirTransfer) {
+    const std::pair<int, std::set<int>> cases[] = {{10, {1, 2, 6, 14, 15}}, {14, {2, 16, 18}}};
+    for (const auto &[matrix, allowed] : cases)
+        for (int transfer = -1; transfer <= 19; ++transfer) {
+            const auto tag = [m = matrix, transfer](mdrn_image &i) {
+                i.matrix = m;
+                i.transfer = transfer;
+            };
+            Picture picture(33, 21, planar(MDRN_COLOR_YUV, 3, 8, 1, 1));
+            tag(picture.image);
+            if (allowed.count(transfer))
+                EXPECT_NO_THROW(check_image(picture.image, "it"));
+            else
+                expect_refused(tag, "transfer is " + std::to_string(transfer),
+                               MDRN_ERROR_UNSUPPORTED);
+        }
 }
 
 TEST(Image, Pair) {
@@ -123,6 +149,7 @@ TEST(Image, Pair) {
     refused([](mdrn_image &i) { i.layout.component[0].depth = 7; }, "layout");
     refused([](mdrn_image &i) { i.layout.log2_chroma_h = 2; }, "layout");
     refused([](mdrn_image &i) { i.matrix = 1; }, "matrix");
+    refused([](mdrn_image &i) { i.transfer = 1; }, "transfer");
     refused([](mdrn_image &i) { i.range = MDRN_RANGE_FULL; }, "range");
     refused([](mdrn_image &i) { i.chroma_location = MDRN_CHROMA_TOP; }, "chroma location");
 }

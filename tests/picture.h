@@ -46,6 +46,7 @@ struct Picture {
         image.height = height;
         image.layout = layout;
         image.matrix = 2;
+        image.transfer = 2;
         for (int p = 0; p < 4; ++p) {
             row[p] = 0;
             for (int i = 0; i < layout.components; ++i) {

@@ -5,9 +5,9 @@
 #
 # run.sh [--all] [--fuzz SECONDS]
 #
-#   --all   also FFmpeg 7.1, 8.1 and 9.0, though each takes minutes to build, and
-#           the filter's fuzzer; without it, only those that have been built
-#           before, and the system's
+#   --all   also FFmpeg 7.1, 8.1 and 9.0, which take minutes each to build, how
+#           FFmpeg is built and sent upstream, and the filter's fuzzer; without
+#           it, only those versions that have been built before
 #   --fuzz  seconds for each fuzzer, 60 unless given
 #
 # MDRN_REFERENCE_DIR is a folder with published weights and goldens; the tests
@@ -39,8 +39,20 @@ count() { # passed failed skipped
 }
 fail() { printf 'not ok - %s\n' "$1"; count 0 1 0; }
 skip() { printf 'skip - %s\n' "$1"; count 0 0 1; }
+logged() { # log, command...: shows the log's last line each minute
+    local ticker status=0
+    : >"$logs/$1"
+    while sleep 60 >&- 2>&-; do
+        printf '   %d s: %s\n' $((SECONDS - started)) "$(tail -n 1 "$logs/$1" | cut -c 1-100)"
+    done &
+    ticker=$!
+    "${@:2}" >"$logs/$1" 2>&1 || status=$?
+    kill "$ticker"
+    wait "$ticker" 2>/dev/null || :
+    return "$status"
+}
 quietly() { # log, command...: shows the end of the log where the command fails
-    "${@:2}" >"$logs/$1" 2>&1 || { tail -n 40 "$logs/$1"; return 1; }
+    logged "$@" || { tail -n 40 "$logs/$1"; return 1; }
 }
 
 build() { # preset [cmake options]
@@ -51,8 +63,8 @@ build() { # preset [cmake options]
 run_ctest() { # preset [ctest options]
     local log=$logs/ctest-$1.log junit=$logs/ctest-$1.xml status=0
     rm -f "$junit"
-    ctest --test-dir "build/$1" -j"$(nproc)" --output-on-failure --output-junit "$junit" \
-        "${@:2}" >"$log" 2>&1 || status=$?
+    logged "ctest-$1.log" ctest --test-dir "build/$1" -j"$(nproc)" --output-on-failure \
+        --output-junit "$junit" "${@:2}" || status=$?
     grep -E 'Skipped|\*\*\*|^ERROR|^SUMMARY|runtime error' "$log" | head -n 60 || :
     ((!status)) || grep -vE '^ *[0-9]+/[0-9]+ Test .*Passed|^ *Start ' "$log" | tail -n 60
     local tests failures disabled skips
@@ -77,7 +89,7 @@ if build release; then run_ctest release; else fail 'the release build'; fi
 
 run_lines() { # log, command...: a test that prints "ok - ", "not ok - " and "skip - "
     local log=$logs/$1 status=0 ok bad gone
-    "${@:2}" >"$log" 2>&1 || status=$?
+    logged "$1" "${@:2}" || status=$?
     grep -vE '^ok - ' "$log" || :
     ok=$(grep -c '^ok - ' "$log" || :) bad=$(grep -c '^not ok - ' "$log" || :)
     gone=$(grep -c '^skip - ' "$log" || :)
@@ -86,39 +98,44 @@ run_lines() { # log, command...: a test that prints "ok - ", "not ok - " and "sk
     count "$ok" "$bad" "$gone"
 }
 
+build_ffmpeg() { # build-ffmpeg.sh's arguments; sets built
+    built=$(patches/build-ffmpeg.sh "$@" | tail -n 1) && [[ -n $built ]] && return
+    fail "patches/build-ffmpeg.sh $*"
+    return 1
+}
 test_filter() { # version
-    local ffmpeg
     tier "filter, FFmpeg ${1#--}"
-    if ffmpeg=$(patches/build-ffmpeg.sh "$1" | tail -n 1); then
-        run_lines "filter-${1#--}.log" tests/filter_test.sh "$ffmpeg"
-        run_lines "filter-cuda-${1#--}.log" tests/filter_cuda_test.sh "$ffmpeg" build/release/lib/emulated
-    else
-        fail "FFmpeg ${1#--} could not be built"
-    fi
+    build_ffmpeg "$1" || return 0
+    run_lines "filter-${1#--}.log" tests/filter_test.sh "$built"
+    run_lines "filter-cuda-${1#--}.log" tests/filter_cuda_test.sh "$built" build/release/lib/emulated
 }
-
 test_filter_api() { # version
-    local libraries
     tier "filter through libavfilter, FFmpeg $1"
-    if libraries=$(patches/build-ffmpeg.sh "$1" --libraries | tail -n 1); then
-        run_lines "filter-api-$1.log" tests/filter_api_test.sh "$libraries"
-    else
-        fail "FFmpeg $1's libraries could not be built"
-    fi
+    ! build_ffmpeg "$1" --libraries || run_lines "filter-api-$1.log" tests/filter_api_test.sh "$built"
+}
+test_fate() { # version
+    tier "FFmpeg's own tests of the filter, FFmpeg $1"
+    run_lines "fate-$1.log" tests/fate.sh "$1"
 }
 
-if [[ -x patches/build-ffmpeg.sh && -x tests/filter_test.sh ]]; then
-    test_filter --system
-    test_filter_api 5.1
-    for version in 7.1 8.1 9.0; do
-        if ((all)) || compgen -G "$cache/ffmpeg-$version*/ffmpeg" >/dev/null; then
-            test_filter "$version"
-            test_filter_api "$version"
-        else
-            tier "filter, FFmpeg $version"
-            skip "FFmpeg $version has not been built here (--all builds it)"
-        fi
-    done
+test_filter --system
+test_filter_api 5.1
+test_fate 5.1
+for version in 7.1 8.1 9.0; do
+    if ((all)) || compgen -G "$cache/ffmpeg-$version*/ffmpeg" >/dev/null; then
+        test_filter_api "$version"
+        test_fate "$version"
+        test_filter "$version"
+    else
+        tier "FFmpeg $version"
+        skip "FFmpeg $version has not been built here (--all builds it)"
+    fi
+done
+if ((all)); then
+    tier 'building FFmpeg'
+    run_lines build.log tests/build_test.sh
+    tier 'the patch for upstream'
+    run_lines upstream.log tests/upstream_test.sh
 fi
 
 # --- sanitizers -------------------------------------------------------------
@@ -136,15 +153,16 @@ for sanitizer in asan ubsan tsan; do
 done
 
 tier "fuzzing, $fuzz s each"
+rm -f build/fuzz/bin/filter_fuzzer
+((all)) || built=''
 if ! command -v clang++ >/dev/null; then
     skip 'no clang here (Debian: clang, libclang-rt-14-dev)'
 elif ! echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char *, unsigned long) { return 0; }' |
     clang++ -x c++ -fsanitize=fuzzer,address -o /dev/null - 2>/dev/null; then
     skip 'this clang has no libFuzzer (Debian: libclang-rt-14-dev)'
-elif ((all)) && ! libraries=$(patches/build-ffmpeg.sh 9.0 --libraries \
-    --sanitize fuzzer-no-link,address,undefined | tail -n 1); then
-    fail "FFmpeg 9.0's libraries could not be built for fuzzing"
-elif rm -f build/fuzz/bin/filter_fuzzer; ! build fuzz "-DMDRN_FFMPEG=${libraries-}"; then
+elif ((all)) && ! build_ffmpeg 9.0 --libraries --sanitize fuzzer-no-link,address,undefined; then
+    :
+elif ! build fuzz "-DMDRN_FFMPEG=$built"; then
     fail 'the fuzz build'
 else
     ((all)) || skip 'the filter is fuzzed with --all, which builds FFmpeg with sanitizers'

@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <functional>
 #include <limits>
-#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -70,19 +69,18 @@ inline Values make(Content content, int channels, Size size, Random &random) {
     return values;
 }
 
-// What a backend holds after each stage of a frame; x and fused are given anew before each.
 struct Stage {
     const char *name;
     std::function<void(HostStages &)> run;
+    std::vector<Map> in;
     Map out;
-    std::optional<Map> poisoned;  // written without being read
 };
 
 inline const std::vector<Stage> kStages{
-    {"head", [](HostStages &stages) { stages.head(); }, Map::x, Map::x},
-    {"distill", [](HostStages &stages) { stages.distill(2); }, Map::fused, Map::fused},
-    {"mdsa", [](HostStages &stages) { stages.mdsa(5); }, Map::fused, {}},
-    {"ecca", [](HostStages &stages) { stages.ecca(3); }, Map::x, {}},
+    {"head", [](HostStages &stages) { stages.head(); }, {}, Map::x},
+    {"distill", [](HostStages &stages) { stages.distill(2); }, {Map::x}, Map::fused},
+    {"mdsa", [](HostStages &stages) { stages.mdsa(5); }, {Map::fused}, Map::fused},
+    {"ecca", [](HostStages &stages) { stages.ecca(3); }, {Map::x, Map::fused}, Map::x},
 };
 
 struct Result {
@@ -91,12 +89,12 @@ struct Result {
     Values values;  // (C, H, W)
 };
 
-// Runs every stage on its own on the same maps, with what it writes poisoned before.
+// Runs every stage on its own on the same maps, with all that it should not read poisoned before.
 inline std::vector<Result> run_stages(HostStages &stages, const Model &model, Size size, Plan plan,
                                       Content content, Random random) {
     Values rgb = make(content, 3, size, random);
-    // Beyond 16, fp16 is clamped.
-    for (float &value : rgb) value = std::clamp(value, -16.0F, 16.0F);
+    // As unpack leaves it.
+    for (float &value : rgb) value = std::clamp(value, 0.0F, 1.0F);
     const Values x = make(content, model.features, size, random);
     const Values fused = make(content, model.features, size, random);
     const Values poison(x.size(), std::numeric_limits<float>::quiet_NaN());
@@ -105,9 +103,8 @@ inline std::vector<Result> run_stages(HostStages &stages, const Model &model, Si
     std::vector<Result> results;
     Values out(x.size());
     for (const Stage &stage : kStages) {
-        stages.write(Map::x, x.data());
-        stages.write(Map::fused, fused.data());
-        if (stage.poisoned) stages.write(*stage.poisoned, poison.data());
+        for (Map map : {Map::x, Map::fused}) stages.write(map, poison.data());
+        for (Map map : stage.in) stages.write(map, (map == Map::fused ? fused : x).data());
         stage.run(stages);
         stages.read(stage.out, out.data());
         results.push_back({stage.name, size, out});

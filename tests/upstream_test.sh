@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # The patch for FFmpeg's developers: whole, clean, and it builds.
+# shellcheck disable=SC2317  # check calls the functions
 set -uo pipefail
 export LC_ALL=C
 export GIT_AUTHOR_NAME=Tester GIT_AUTHOR_EMAIL=tester@example.org
@@ -29,7 +30,7 @@ touches() {
         tests/fate/filter-video.mak tests/ref/fate/filter-mdrn tests/ref/fate/filter-pixfmts-mdrn; do
         grep -qx "+++ b/$file" "$patch" || { echo "nothing for $file"; missing=1; }
     done
-    return $missing
+    return "$missing"
 }
 
 applies() {

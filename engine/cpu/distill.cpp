@@ -61,14 +61,14 @@ void CpuStages::distill_strip(const PackedBlock &block, const Eadb &weights, int
     const RowSet &fused = map(Map::fused);
     const std::array<const float *, 3> d_bias{weights.c1_d.bias.data(), weights.c2_d.bias.data(),
                                               weights.c3_d.bias.data()};
-    std::vector<const float *> in(std::max(c, 4 * d));
+    const float *in[2 * kMostFeatures];  // C, or the four maps of D
 
     // From row y of r_{k-1}: the next BSConv's pw, and d_k for the rows that are kept.
     const auto take_row = [&](int k, int y, const float *row, ptrdiff_t pitch) {
         const PackedBSConv &conv = block.refined[k];
         const Ring &pw = scratch.pw[k];
-        channel_pointers(row, pitch, c, in.data());
-        kernels_.pointwise(conv.pw, nullptr, in.data(), pw.row(y), pw.pitch(), columns, Start::bias,
+        channel_pointers(row, pitch, c, in);
+        kernels_.pointwise(conv.pw, nullptr, in, pw.row(y), pw.pitch(), columns, Start::bias,
                            Epilogue::none);
         for (int channel = 0; channel < conv.channels; ++channel) {
             float *values = pw.row(y) + channel * pw.pitch();
@@ -76,7 +76,7 @@ void CpuStages::distill_strip(const PackedBlock &block, const Eadb &weights, int
             if (right <= columns) values[right] = values[right - 2];
         }
         if (k < 3 && y >= y0 && y < y1)
-            kernels_.pointwise(block.distilled[k], d_bias[k], in.data(), scratch.d[k].row(y),
+            kernels_.pointwise(block.distilled[k], d_bias[k], in, scratch.d[k].row(y),
                                scratch.d[k].pitch(), columns, Start::bias, Epilogue::gelu);
     };
     // out = GELU(depthwise k of row y + residual)
@@ -103,11 +103,11 @@ void CpuStages::distill_strip(const PackedBlock &block, const Eadb &weights, int
         const int y = t - 4;
         if (y < y0 || y >= y1) continue;
         refine(3, y, nullptr, 0, scratch.d[3]);
-        const float **next = in.data();
+        const float **next = in;
         for (const Ring &ring : scratch.d)
             next = channel_pointers(ring.row(y) + kHalo, ring.pitch(), d, next);
-        kernels_.pointwise(block.c5, weights.c5.bias.data(), in.data(), fused.row(y) + x0,
-                           fused.pitch, x1 - x0, Start::bias, Epilogue::none);
+        kernels_.pointwise(block.c5, weights.c5.bias.data(), in, fused.row(y) + x0, fused.pitch,
+                           x1 - x0, Start::bias, Epilogue::none);
     }
 }
 

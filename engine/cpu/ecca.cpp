@@ -71,10 +71,10 @@ void CpuStages::ecca(int block) {
 void CpuStages::y_row(int block, int row, const Ring &y) {
     const int c = model_.features;
     const RowSet &fused = map(Map::fused);
-    std::vector<const float *> in(c);
-    channel_pointers(fused.row(row), fused.pitch, c, in.data());
-    kernels_.pointwise(blocks_[block].body_0, model_.blocks[block].cca.body_0.bias.data(),
-                       in.data(), y.row(row), y.pitch(), size_.width, Start::bias, Epilogue::gelu);
+    const float *in[kMostFeatures];
+    channel_pointers(fused.row(row), fused.pitch, c, in);
+    kernels_.pointwise(blocks_[block].body_0, model_.blocks[block].cca.body_0.bias.data(), in,
+                       y.row(row), y.pitch(), size_.width, Start::bias, Epilogue::gelu);
     zero_columns(y.row(row), y.pitch(), c, size_.width);
 }
 

@@ -70,13 +70,13 @@ void CpuStages::tail() {
     for_bands(size_.height, 8, [&](int first, int end, int thread) {
         Carver carver(memory_->scratch[thread]);
         const TailScratch scratch(carver, model_, size_);
-        std::vector<const float *> in(9 * c);
+        const float *in[9 * kMostFeatures];
         for (int t = std::max(0, first - 2); t < end + 2; ++t) {
             if (t < size_.height) {
                 shift_row(t, scratch.head.rgb);
-                channel_pointers(sum.row(t), sum.pitch, c, in.data());
-                kernels_.pointwise(c2_.pw, nullptr, in.data(), scratch.pw.row(t),
-                                   scratch.pw.pitch(), size_.width, Start::bias, Epilogue::none);
+                channel_pointers(sum.row(t), sum.pitch, c, in);
+                kernels_.pointwise(c2_.pw, nullptr, in, scratch.pw.row(t), scratch.pw.pitch(),
+                                   size_.width, Start::bias, Epilogue::none);
                 reflect_columns(scratch.pw.row(t), scratch.pw.pitch(), c, size_.width);
             }
             const int y = t - 1;
@@ -92,8 +92,8 @@ void CpuStages::tail() {
             }
             const int z = t - 2;
             if (z < first || z >= end) continue;
-            window_pointers(scratch.c2, memory_->zero.row(0), z, size_.height, in.data());
-            kernels_.pointwise(upsampler_, upsampler_bias_.data(), in.data(), scratch.rows.row(0),
+            window_pointers(scratch.c2, memory_->zero.row(0), z, size_.height, in);
+            kernels_.pointwise(upsampler_, upsampler_bias_.data(), in, scratch.rows.row(0),
                                scratch.rows.pitch, size_.width, Start::bias, Epilogue::none);
             for (int o = 0; o < 3 * s * s; ++o) {
                 const float *from = scratch.rows.row(0) + o * scratch.rows.pitch;

@@ -65,18 +65,18 @@ void CpuStages::mdsa(int block) {
 // c = conv1 fused
 void CpuStages::c_row(int block, int y, const RowSet &c) {
     const RowSet &fused = map(Map::fused);
-    std::vector<const float *> in(fused.channels);
-    channel_pointers(fused.row(y), fused.pitch, fused.channels, in.data());
-    kernels_.pointwise(blocks_[block].conv1, model_.blocks[block].esa.conv1.bias.data(), in.data(),
+    const float *in[kMostFeatures];
+    channel_pointers(fused.row(y), fused.pitch, fused.channels, in);
+    kernels_.pointwise(blocks_[block].conv1, model_.blocks[block].esa.conv1.bias.data(), in,
                        c.row(0), c.pitch, size_.width, Start::bias, Epilogue::none);
 }
 
 // cf = conv_f c
 void CpuStages::cf_row(int block, const RowSet &c, float *out, ptrdiff_t pitch) {
-    std::vector<const float *> in(c.channels);
-    channel_pointers(c.row(0), c.pitch, c.channels, in.data());
-    kernels_.pointwise(blocks_[block].conv_f, model_.blocks[block].esa.conv_f.bias.data(),
-                       in.data(), out, pitch, size_.width, Start::bias, Epilogue::none);
+    const float *in[kMostFeatures];
+    channel_pointers(c.row(0), c.pitch, c.channels, in);
+    kernels_.pointwise(blocks_[block].conv_f, model_.blocks[block].esa.conv_f.bias.data(), in, out,
+                       pitch, size_.width, Start::bias, Epilogue::none);
 }
 
 // t_i = BSConv conv2_i c at half the size, and cf where it is kept.
@@ -90,12 +90,12 @@ void CpuStages::disperse(int block) {
     for_bands(half_height, 4, [&](int first, int end, int thread) {
         Carver carver(memory_->scratch[thread]);
         const MdsaScratch scratch(carver, model_, size_);
-        std::vector<const float *> in(f);
-        channel_pointers(scratch.c.row(0), scratch.c.pitch, f, in.data());
+        const float *in[kMostFeatures];
+        channel_pointers(scratch.c.row(0), scratch.c.pitch, f, in);
         const auto take_row = [&](int y) {
             c_row(block, y, scratch.c);
-            kernels_.pointwise(packed.conv2_pw, nullptr, in.data(), scratch.pw.row(y),
-                               scratch.pw.pitch(), size_.width, Start::bias, Epilogue::none);
+            kernels_.pointwise(packed.conv2_pw, nullptr, in, scratch.pw.row(y), scratch.pw.pitch(),
+                               size_.width, Start::bias, Epilogue::none);
             reflect_columns(scratch.pw.row(y), scratch.pw.pitch(), 4 * f, size_.width);
             if (memory_->keeps && y >= 2 * first && y < 2 * end)
                 cf_row(block, scratch.c, cf.row(y), cf.pitch);
@@ -157,11 +157,11 @@ void CpuStages::mix(int block, int branch) {
     const Branch &maps = memory_->branches[branch];
     const auto convolve = [&](const PackedBSConv &conv, const RowSet &from, const RowSet &to,
                               bool gelu) {
-        std::vector<const float *> in(f);
+        const float *in[kMostFeatures];
         for (int y = 0; y < maps.size.height; ++y) {
-            channel_pointers(from.row(y), from.pitch, f, in.data());
-            kernels_.pointwise(conv.pw, nullptr, in.data(), maps.pw.row(y), maps.pw.pitch,
-                               maps.size.width, Start::bias, Epilogue::none);
+            channel_pointers(from.row(y), from.pitch, f, in);
+            kernels_.pointwise(conv.pw, nullptr, in, maps.pw.row(y), maps.pw.pitch, maps.size.width,
+                               Start::bias, Epilogue::none);
             reflect_columns(maps.pw.row(y), maps.pw.pitch, f, maps.size.width);
         }
         for (int y = 0; y < maps.size.height; ++y) {
@@ -187,8 +187,8 @@ void CpuStages::gate(int block) {
     for_bands(size_.height, 1, [&](int first, int end, int thread) {
         Carver carver(memory_->scratch[thread]);
         const MdsaScratch scratch(carver, model_, size_);
-        std::vector<const float *> in(f);
-        channel_pointers(scratch.sum.row(0), scratch.sum.pitch, f, in.data());
+        const float *in[kMostFeatures];
+        channel_pointers(scratch.sum.row(0), scratch.sum.pitch, f, in);
         for (int y = first; y < end; ++y) {
             if (memory_->keeps) {
                 std::copy_n(cf.row(y), f * cf.pitch, scratch.sum.row(0));
@@ -214,9 +214,8 @@ void CpuStages::gate(int block) {
                                            column[x].fraction);
                 }
             }
-            kernels_.pointwise(blocks_[block].conv4, model_.blocks[block].esa.conv4.bias.data(),
-                               in.data(), fused.row(y), fused.pitch, size_.width, Start::bias,
-                               Epilogue::gate);
+            kernels_.pointwise(blocks_[block].conv4, model_.blocks[block].esa.conv4.bias.data(), in,
+                               fused.row(y), fused.pitch, size_.width, Start::bias, Epilogue::gate);
         }
     });
 }

@@ -172,11 +172,11 @@ void CpuStages::gather(int block) {
     const RowSet &x = map(Map::x);
     const bool last = block == kBlocks - 1;
     for_bands(size_.height, 1, [&](int first, int end, int) {
-        std::vector<const float *> in(c);
+        const float *in[kMostFeatures];
         for (int y = first; y < end; ++y) {
-            channel_pointers(x.row(y), x.pitch, c, in.data());
-            kernels_.pointwise(blocks_[block].c1, model_.c1.bias.data(), in.data(),
-                               memory_->sum.row(y), memory_->sum.pitch, size_.width,
+            channel_pointers(x.row(y), x.pitch, c, in);
+            kernels_.pointwise(blocks_[block].c1, model_.c1.bias.data(), in, memory_->sum.row(y),
+                               memory_->sum.pitch, size_.width,
                                block == 0 ? Start::bias : Start::out,
                                last ? Epilogue::gelu : Epilogue::none);
         }

@@ -63,11 +63,9 @@ __device__ __forceinline__ void write_sample(const Samples &samples, int y, int 
         const float scaled = fmaf(value, samples.one, samples.zero);
         // fmaxf() takes the other one for NaN.
         word = static_cast<unsigned>(fminf(fmaxf(scaled, 0), samples.top) + 0.5F) << samples.shift;
-        if (samples.keep) word |= read_word(at, samples) & ~(samples.mask << samples.shift);
+        if (samples.others) word |= read_word(at, samples) & samples.others;
     }
     write_word(at, samples, word);
-    for (int i = 0; samples.gaps >> i; ++i)
-        if (samples.gaps >> i & 1) at[i - samples.offset] = 255;
 }
 
 // What a resampled sample is made of: the first sample, and the first weight.

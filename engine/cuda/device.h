@@ -77,6 +77,14 @@ __device__ __forceinline__ Floats<N> multiply_add(const Floats<N> &a, const Floa
     return c;
 }
 
+// a * b + c
+template <int N>
+__device__ __forceinline__ Floats<N> scaled_add(float a, const Floats<N> &b, Floats<N> c) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) c.v[i] = fmaf(a, b.v[i], c.v[i]);
+    return c;
+}
+
 __device__ __forceinline__ float gelu(float x) {
     return 0.5F * x * (1 + erff(x * 0.70710678F));
 }

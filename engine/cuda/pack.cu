@@ -26,24 +26,29 @@ struct Subpixels {
     }
 };
 
-struct Alpha {
-    const float *data;  // (height, width)
-    int height, width;
-
-    // At pixel (y, x) of the large picture.
-    __device__ float operator()(const Resampling &resampling, int y, int x) const {
-        const Place down = place_of(resampling, y), across = place_of(resampling, x);
-        float sum = 0;
-        for (int i = 0; i < resampling.taps; ++i) {
-            const float *row = data + static_cast<size_t>(mirrored(down.first + i, height)) * width;
-            float line = 0;
-            for (int j = 0; j < resampling.taps; ++j)
-                line = fmaf(resampling.weight[across.weights + j],
-                            row[mirrored(across.first + j, width)], line);
-            sum = fmaf(resampling.weight[down.weights + i], line, sum);
-        }
-        return sum;
+// Pixel (y, x) of the large picture out of a small one, data (height, width, N).
+template <int N, typename T>
+__device__ __forceinline__ Floats<N> enlarged(const Resampling &resampling, const T *data,
+                                              int height, int width, int y, int x) {
+    const Place down = place_of(resampling, y), across = place_of(resampling, x);
+    Floats<N> sum = zeros<N>();
+    for (int i = 0; i < resampling.taps; ++i) {
+        const T *row = data + static_cast<size_t>(mirrored(down.first + i, height)) * width * N;
+        Floats<N> line = zeros<N>();
+        for (int j = 0; j < resampling.taps; ++j)
+            line = scaled_add(resampling.weight[across.weights + j],
+                              load<N>(row + mirrored(across.first + j, width) * N), line);
+        sum = scaled_add(resampling.weight[down.weights + i], line, sum);
     }
+    return sum;
+}
+
+template <typename T>
+struct Beside {
+    const T *excess;  // (height, width, 4)
+    int height, width;
+    const float *alpha;  // (alpha_height, alpha_width)
+    int alpha_height, alpha_width;
 };
 
 // The part of the picture, mirrored around it, that a tile's chroma is made from.
@@ -60,7 +65,7 @@ __host__ __device__ inline Region region_of(const Picture &picture, int tile_y, 
 
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    pack(Picture picture, Subpixels<T> subpixels, Alpha alpha) {
+    pack(Picture picture, Subpixels<T> subpixels, Beside<T> beside) {
     const int tiles = (picture.width + kTile - 1) / kTile;
     const int tile_y = blockIdx.x / tiles, tile_x = blockIdx.x % tiles;
     const Region region = region_of(picture, tile_y, tile_x);
@@ -69,14 +74,17 @@ __global__ void __launch_bounds__(kThreads)
     // Chroma covers whole samples: beyond the picture its last row and column go on.
     const int full_height = picture.part[1].height << picture.log2_h;
     const int full_width = picture.part[1].width << picture.log2_w;
-    const auto &m = picture.matrix.from_rgb;
+    const auto &m = picture.matrix.yuv;
     for (int i = threadIdx.x; i < region.rows * region.columns; i += kThreads) {
         const int y = region.top + i / region.columns, x = region.left + i % region.columns;
         const int from_y = yuv ? least(mirrored(y, full_height), picture.height - 1) : y;
         const int from_x = yuv ? least(mirrored(x, full_width), picture.width - 1) : x;
         if (from_y >= picture.height || from_x >= picture.width) continue;
-        const float r = subpixels(0, from_y, from_x), g = subpixels(1, from_y, from_x),
-                    b = subpixels(2, from_y, from_x);
+        const Floats<4> excess = enlarged<4>(picture.enlarging, beside.excess, beside.height,
+                                             beside.width, from_y, from_x);
+        const float r = subpixels(0, from_y, from_x) + excess.v[0];
+        const float g = subpixels(1, from_y, from_x) + excess.v[1];
+        const float b = subpixels(2, from_y, from_x) + excess.v[2];
         // In this form equal components keep their value exactly.
         const float luma = g + m[0][0] * (r - g) + m[0][1] * (b - g);
         if (yuv)
@@ -90,7 +98,10 @@ __global__ void __launch_bounds__(kThreads)
         if (rgb) write_sample(picture.part[1], y, x, g);
         if (rgb) write_sample(picture.part[2], y, x, b);
         if (picture.has_alpha)
-            write_sample(picture.alpha, y, x, alpha(picture.alpha_resampling, y, x));
+            write_sample(picture.alpha, y, x,
+                         enlarged<1>(picture.enlarging, beside.alpha, beside.alpha_height,
+                                     beside.alpha_width, y, x)
+                             .v[0]);
     }
     if (!yuv) return;
     __syncthreads();
@@ -117,6 +128,12 @@ __global__ void __launch_bounds__(kThreads)
     }
 }
 
+__global__ void __launch_bounds__(kThreads) fill_gaps(Gaps gaps) {
+    const size_t i = static_cast<size_t>(blockIdx.x) * kThreads + threadIdx.x;
+    if (i < gaps.row * gaps.height)
+        gaps.data[static_cast<ptrdiff_t>(i / gaps.row) * gaps.stride + i % gaps.row] = 255;
+}
+
 }  // namespace
 
 void CudaStages::pack(const mdrn_image &image) {
@@ -126,6 +143,12 @@ void CudaStages::pack(const mdrn_image &image) {
         throw Error(MDRN_ERROR_INTERNAL,
                     "There is no alpha of this size to pack: the picture unpacked last has none; "
                     "please report it.");
+    for (const Gaps &gaps : gaps_of(image)) {
+        const double bytes = double(gaps.row) * gaps.height;
+        Launch what{"fill_gaps", blocks(gaps.row * gaps.height, kThreads), kThreads, 0, {}};
+        what.cost = {0, bytes, 0, bytes * 30};
+        launch(queue_, what, fill_gaps, gaps);
+    }
     with_type([&]<typename T>() {
         const Region region = region_of(picture, 0, 0);
         const size_t pixels_around = size_t(region.rows) * region.columns;
@@ -145,7 +168,8 @@ void CudaStages::pack(const mdrn_image &image) {
         launch(queue_, what, cuda::pack<T>, picture,
                Subpixels<T>{static_cast<const T *>(places_->stacked), weights_.upsampler_bias,
                             size_.width, channels_.subpixels, channels_.scale},
-               Alpha{places_->alpha, alpha_size_.height, alpha_size_.width});
+               Beside<T>{static_cast<const T *>(places_->excess), size_.height, size_.width,
+                         places_->alpha, alpha_size_.height, alpha_size_.width});
     });
 }
 

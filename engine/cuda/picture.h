@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
+#include "matrix.h"
 #include "mdrn.h"
 
 namespace mdrn::cuda {
@@ -12,14 +14,13 @@ namespace mdrn::cuda {
 struct Samples {
     unsigned char *data;  // of sample (0, 0)
     ptrdiff_t stride;     // bytes
-    int step, offset;     // bytes; data is past the offset
+    int step;             // bytes
     int width, height;    // of the component itself
     int bytes;            // of the word that holds a sample
     int shift;
     unsigned mask;  // of the value, shifted down
     bool big_endian, is_float;
-    bool keep;             // earlier components have bits in the same word
-    unsigned gaps;         // bit i: byte i of a step is nobody's, and becomes 255
+    unsigned others;       // bits of the word that earlier components have
     float zero, one, top;  // value = (code - zero) / one; top: the largest code
 };
 
@@ -36,24 +37,26 @@ struct Resampling {
 // what is resampled covers 0 to 1. One of up and down is 1, the other at most 4.
 Resampling resampling(int up, int down, double shift);
 
-// Colours are linear in R, G, B: R = Y + to_rgb[0][0] Cb + to_rgb[0][1] Cr; Y = G + from_rgb[0][0]
-// (R - G) + from_rgb[0][1] (B - G); Cb and Cr likewise without + G.
-struct Matrix {
-    float to_rgb[3][2];
-    float from_rgb[3][2];
-};
-
 struct Picture {
     int width, height;
     mdrn_color_model model;
     Samples part[3];  // R, G, B, or Y, Cb, Cr, or gray
     bool has_alpha;
     Samples alpha;
-    int log2_w, log2_h;           // of chroma
-    Matrix matrix;                // of YUV and gray
-    Resampling across, down;      // chroma: to luma's grid for unpack, from there for pack
-    Resampling alpha_resampling;  // for pack: both ways alike
+    int log2_w, log2_h;       // of chroma
+    LinearMatrix matrix;      // of YUV and gray
+    Resampling across, down;  // chroma: to luma's grid for unpack, from there for pack
+    Resampling enlarging;     // both ways alike, of alpha and of what passes beside the network
 };
+
+// A plane with bytes that no component has, which become 255.
+struct Gaps {
+    unsigned char *data;
+    ptrdiff_t stride;
+    size_t row;  // bytes
+    int height;
+};
+std::vector<Gaps> gaps_of(const mdrn_image &image);
 
 enum class Direction { unpack, pack };
 

@@ -51,6 +51,7 @@ Places::Places(Carver &carver, const Channels &n, Size size, bool fp16, size_t w
 
     parts = static_cast<Moments *>(carver.bytes(sizeof(Moments) * kMostParts * n.c));
     attention = carver.floats(n.c);
+    excess = take(4);
     alpha = carver.floats(pixels);
     odd = static_cast<int *>(carver.bytes(sizeof(int)));
     workspace = carver.bytes(workspace_bytes);
@@ -70,6 +71,7 @@ CudaStages::CudaStages(const Model &model, Cudnn *cudnn, bool fp16, cudaStream_t
 }
 
 CudaStages::~CudaStages() {
+    cudaStreamSynchronize(queue_.stream);  // with what is freed now
     cudaFreeHost(odd_);
 }
 
@@ -81,6 +83,7 @@ uint64_t CudaStages::memory_needed(Size size, Plan) const {
 }
 
 void CudaStages::prepare(Size size, Plan) {
+    check(cudaStreamSynchronize(queue_.stream), "computing a picture");
     places_.reset();
     convolutions_.reset();
     arena_ = {};
@@ -123,8 +126,7 @@ void CudaStages::finish() {
 }
 
 void CudaStages::warn_of_odd() {
-    if (std::exchange(*odd_, 0) && warn_)
-        warn_("The picture has samples that are not finite (NaN or infinity); they count as 0.");
+    if (std::exchange(*odd_, 0) && warn_) warn_(kNotFinite);
 }
 
 namespace {

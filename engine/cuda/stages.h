@@ -46,7 +46,7 @@ struct Convolutions {
 struct Places {
     Places(Carver &carver, const Channels &channels, Size size, bool fp16, size_t workspace);
 
-    void *rgb;          // (H, W, 4): R, G, B less the mean; 1
+    void *rgb;          // (H, W, 4): R, G, B, clipped, less the mean; 1
     void *maps[kMaps];  // (H, W, C); fused also holds r_1 to r_3, and the tail's maps
     void *sum;          // (H, W, C): gather's, without bias
     void *stacked;      // (H, W, stacked); also body_0's, c2.pw's and the upsampler's output
@@ -55,6 +55,7 @@ struct Places {
     Branches branches;
     Moments *parts;    // (kMostParts, C)
     float *attention;  // (C)
+    void *excess;      // (H, W, 4): of R, G, B what is outside 0 to 1
     float *alpha;      // (H, W)
     int *odd;          // not 0 where a sample was not finite
     void *workspace;

@@ -171,7 +171,8 @@ typedef struct mdrn_layout {
 } mdrn_layout;
 
 typedef enum mdrn_range {
-    MDRN_RANGE_UNSPECIFIED = 0, /**< limited for YUV; gray and RGB are always full */
+    MDRN_RANGE_UNSPECIFIED = 0, /**< limited for YUV, full with matrix 0; gray and RGB are always
+                                     full, and so is alpha */
     MDRN_RANGE_LIMITED,
     MDRN_RANGE_FULL,
 } mdrn_range;
@@ -197,9 +198,14 @@ typedef struct mdrn_image {
     mdrn_memory memory;
     int width, height;    /**< in pixels, at least 1 */
     mdrn_layout layout;
-    int matrix;           /**< H.273 MatrixCoefficients; 2 = unspecified: 1 (BT.709) if the
-                               picture sent is wider than 1279 or higher than 576, else 6
-                               (BT.601); ignored for gray and RGB */
+    int matrix;           /**< H.273 MatrixCoefficients 0, 1, 2, 4 to 10 or 14; ignored for
+                               gray and RGB. 2 = unspecified: 1 (BT.709) if the picture sent is
+                               wider than 1279 or higher than 576, else 6 (BT.601). 0: Y, U, V
+                               are G, B, R, and not subsampled */
+    int transfer;         /**< H.273 TransferCharacteristics; 2 = unspecified. Matrix 14 (ICtCp)
+                               needs 16 (PQ, also meant by 2) or 18 (HLG), matrix 10 (BT.2020
+                               constant luminance) 1, 2, 6, 14 or 15. 8 (linear light) is warned
+                               of; nothing else depends on it */
     mdrn_range range;
     mdrn_chroma_location chroma_location;
     void *data[4];        /**< first row of each plane */
@@ -227,7 +233,7 @@ MDRN_API int mdrn_prepare(mdrn_context *context, int width, int height);
  *
  * @param in     the small picture; NULL = no more pictures: drain
  * @param out    mdrn_scale() times as wide and as high, with the layout, matrix,
- *               range and chroma location of in; its planes do not overlap in's
+ *               transfer, range and chroma location of in; its planes do not overlap in's
  * @param opaque given back by mdrn_receive()
  * @return 0; MDRN_AGAIN where settings.async_depth pictures are in flight;
  *         MDRN_EOF after a drain was asked for and before mdrn_flush(); an

@@ -30,7 +30,7 @@ namespace {
 // FFmpeg is linked into the program; libmdrn and what it stands on are not.
 enum class Caller { nobody, ffmpeg, library };
 
-std::atomic<long> made;     // allocations of failing's since arm()
+std::atomic<long> made;     // allocations of failing's since the graph was configured
 std::atomic<long> fail_at;  // which of them fails, counted from 1; 0 = none
 std::atomic<Caller> failing{Caller::nobody};
 std::atomic<bool> zimgs;  // the one that failed was
