@@ -186,10 +186,12 @@ std::vector<ConvolutionShape> shapes() {
 constexpr ConvolutionShape kHalf{16, 16, 56, 84, 1, true};
 constexpr ConvolutionShape kFloat{16, 16, 56, 84, 1, false};
 
-// The engine that is taken of those that mode A proposes, and FALLBACK; 0: none.
-int64_t taken(const ConvolutionShape &shape, const char *a, const char *fallback = "") {
+// The engine that is taken of those that mode A proposes, FALLBACK, and nobody; 0: none.
+int64_t taken(const ConvolutionShape &shape, const char *a, const char *fallback = "",
+              const char *unranked = "") {
     const Setting first("MDRN_EMULATED_CUDNN_A", a),
-        second("MDRN_EMULATED_CUDNN_FALLBACK", fallback);
+        second("MDRN_EMULATED_CUDNN_FALLBACK", fallback),
+        third("MDRN_EMULATED_CUDNN_UNRANKED", unranked);
     Cudnn cudnn;
     const auto plan = cudnn.plan(shape);
     return plan ? plan->engine : 0;
@@ -219,11 +221,15 @@ TEST_F(ConvolutionTest, HalfPrefersTensorCoresThenWhatIsCompiled) {
     EXPECT_EQ(taken(kHalf, "7 28 47"), 47);
     EXPECT_EQ(taken(kHalf, "28 7"), 7);
     EXPECT_EQ(taken(kHalf, "34 28"), 34);
+    EXPECT_EQ(taken(kHalf, "34 28", "47"), 47);
+    EXPECT_EQ(taken(kHalf, "1 34 28", "28", "7 28 47"), 47);
+    EXPECT_EQ(taken(kHalf, "1 28", "", "34"), 28);
 }
 
 TEST_F(ConvolutionTest, FloatKeepsFromTensorCores) {
     EXPECT_EQ(taken(kFloat, "47 7 34 28"), 34);
     EXPECT_EQ(taken(kFloat, "47", "28"), 28);
+    EXPECT_EQ(taken(kFloat, "47", "47", "34 47"), 34);
     EXPECT_EQ(taken(kFloat, "47"), 0);
 }
 
@@ -277,7 +283,8 @@ TEST_F(ConvolutionTest, RunsInAGraph) {
 
 TEST_F(ConvolutionTest, FailuresSayWhatAndWhere) {
     Cudnn cudnn;
-    const Setting engines("MDRN_EMULATED_CUDNN_A", "34");
+    const Setting ranked("MDRN_EMULATED_CUDNN_A", "34"),
+        unranked("MDRN_EMULATED_CUDNN_UNRANKED", "");
     const Convolution convolution(&cudnn, kHalf);
     const Memory x(16 * 16 * 56 * 2 + 2), weight(84 * 56 * 2), y(16 * 16 * 84 * 2),
         workspace(convolution.workspace());

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "convolution.h"
+#include "cuda/convolution.h"
 
 #include <utility>
 
-#include "cudnn.h"
+#include "cuda/cudnn.h"
 
 namespace mdrn::cuda {
 

@@ -1,124 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// cuDNN's graph API, called through what dlopen finds: a machine without cuDNN gets a message.
-#include "cudnn.h"
-
-#include <cudnn.h>
-#include <dlfcn.h>
+#include "cuda/cudnn.h"
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <optional>
 #include <span>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "cuda/cudnn_library.h"
 #include "error.h"
-
-static_assert(CUDNN_VERSION >= 90800, "cuDNN's headers must be those of 9.8 or later");
 
 namespace mdrn::cuda {
 
 namespace {
 
-// The calls in use, by their own names. All are in every cuDNN 9.
-struct Api {
-    decltype(&::cudnnGetVersion) GetVersion;
-    decltype(&::cudnnGetCudartVersion) GetCudartVersion;
-    decltype(&::cudnnGetErrorString) GetErrorString;
-    decltype(&::cudnnGetLastErrorString) GetLastErrorString;
-    decltype(&::cudnnCreate) Create;
-    decltype(&::cudnnDestroy) Destroy;
-    decltype(&::cudnnSetStream) SetStream;
-    decltype(&::cudnnBackendCreateDescriptor) CreateDescriptor;
-    decltype(&::cudnnBackendDestroyDescriptor) DestroyDescriptor;
-    decltype(&::cudnnBackendSetAttribute) SetAttribute;
-    decltype(&::cudnnBackendGetAttribute) GetAttribute;
-    decltype(&::cudnnBackendFinalize) Finalize;
-    decltype(&::cudnnBackendExecute) Execute;
-};
-
-// The part of cuDNN that has these calls, which opens the others. libcudnn.so.9, which only passes
-// calls on to the parts, aborts the process where one is missing.
-constexpr const char *kLibrary = "libcudnn_graph.so.9";
-constexpr const char *kInstall =
-    "install cuDNN 9 for the CUDA version of the driver (packages cudnn9-cuda-12 or cudnn9-cuda-13 "
-    "of NVIDIA's repository) and let the loader find it (ldconfig or LD_LIBRARY_PATH)";
-
-std::string text(size_t version) {
-    return std::to_string(version / 10000) + '.' + std::to_string(version / 100 % 100) + '.' +
-           std::to_string(version % 100);
-}
-
-// cuDNN opens cuBLAS when it first plans, and aborts the process where that is missing. So it is
-// opened before, from where cuDNN would look.
-void open_cublas(void *cudnn, const Api &api) {
-    const std::string name = "libcublasLt.so." + std::to_string(api.GetCudartVersion() / 1000);
-    if (dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL)) return;
-    const std::string reason = dlerror();
-
-    Dl_serinfo size{};
-    dlinfo(cudnn, RTLD_DI_SERINFOSIZE, &size);
-    std::vector<char> memory(size.dls_size);
-    auto *folders = reinterpret_cast<Dl_serinfo *>(memory.data());
-    *folders = size;
-    dlinfo(cudnn, RTLD_DI_SERINFO, folders);
-    const Dl_serpath *folder = folders->dls_serpath;
-    for (unsigned i = 0; i < folders->dls_cnt; i++) {
-        const std::string path = std::string(folder[i].dls_name) + '/' + name;
-        if (dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) return;
-    }
-    throw Error(MDRN_ERROR_UNSUPPORTED,
-                "cuBLAS, which cuDNN " + text(api.GetVersion()) + " needs, cannot be loaded: " +
-                    reason + "; install it (package libcublas-12-* or libcublas-13-*)");
-}
-
-Api open_library() {
-    void *library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-        throw Error(MDRN_ERROR_UNSUPPORTED,
-                    std::string("cuDNN cannot be loaded: ") + dlerror() + "; " + kInstall);
-    }
-    const auto find = [library](auto &function, const char *name) {
-        void *symbol = dlsym(library, name);
-        if (!symbol) {
-            throw Error(MDRN_ERROR_UNSUPPORTED, std::string(kLibrary) + " lacks " + name +
-                                                    ": it is damaged or not cuDNN 9; " + kInstall);
-        }
-        function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(symbol);
-    };
-    Api api{};
-    find(api.GetVersion, "cudnnGetVersion");
-    find(api.GetCudartVersion, "cudnnGetCudartVersion");
-    find(api.GetErrorString, "cudnnGetErrorString");
-    find(api.GetLastErrorString, "cudnnGetLastErrorString");
-    find(api.Create, "cudnnCreate");
-    find(api.Destroy, "cudnnDestroy");
-    find(api.SetStream, "cudnnSetStream");
-    find(api.CreateDescriptor, "cudnnBackendCreateDescriptor");
-    find(api.DestroyDescriptor, "cudnnBackendDestroyDescriptor");
-    find(api.SetAttribute, "cudnnBackendSetAttribute");
-    find(api.GetAttribute, "cudnnBackendGetAttribute");
-    find(api.Finalize, "cudnnBackendFinalize");
-    find(api.Execute, "cudnnBackendExecute");
-    open_cublas(library, api);
-    return api;
-}
-
-// Opened once, never closed: cuDNN leaves threads and handlers behind.
-const Api &api() {
-    static const Api opened = open_library();
-    return opened;
-}
-
 void check(cudnnStatus_t status, const std::string &what) {
     if (status == CUDNN_STATUS_SUCCESS) return;
     std::array<char, 512> reason{};
-    api().GetLastErrorString(reason.data(), reason.size());
+    cudnn_calls().GetLastErrorString(reason.data(), reason.size());
     const bool memory = status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED ||
                         status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED;
     throw Error(memory ? MDRN_ERROR_OUT_OF_MEMORY : MDRN_ERROR_DEVICE,
                 "cuDNN " + Cudnn::version() + " failed at " + what + ": " +
-                    api().GetErrorString(status) + (reason[0] ? ": " : "") + reason.data());
+                    cudnn_calls().GetErrorString(status) + (reason[0] ? ": " : "") + reason.data());
 }
 
 std::string text(const ConvolutionShape &shape) {
@@ -133,10 +39,10 @@ std::string text(const ConvolutionShape &shape) {
 class Descriptor {
 public:
     explicit Descriptor(cudnnBackendDescriptorType_t type) {
-        check(api().CreateDescriptor(type, &descriptor_), "making a descriptor");
+        check(cudnn_calls().CreateDescriptor(type, &descriptor_), "making a descriptor");
     }
     ~Descriptor() {
-        if (descriptor_) api().DestroyDescriptor(descriptor_);
+        if (descriptor_) cudnn_calls().DestroyDescriptor(descriptor_);
     }
     Descriptor(Descriptor &&other) noexcept : descriptor_(std::exchange(other.descriptor_, {})) {}
     Descriptor &operator=(Descriptor &&other) noexcept {
@@ -148,7 +54,7 @@ public:
 
     void set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t count,
              const void *values) {
-        check(api().SetAttribute(descriptor_, name, type, count, values),
+        check(cudnn_calls().SetAttribute(descriptor_, name, type, count, values),
               "setting attribute " + std::to_string(name));
     }
     template <typename T>
@@ -162,14 +68,14 @@ public:
         set(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, value.descriptor_);
     }
 
-    cudnnStatus_t try_finalize() { return api().Finalize(descriptor_); }
+    cudnnStatus_t try_finalize() { return cudnn_calls().Finalize(descriptor_); }
     void finalize(const char *what) { check(try_finalize(), what); }
 
     // Fills at most `size` values; returns how many it filled, or with size 0 how many there are.
     int64_t read(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, size_t size,
                  void *values) const {
         int64_t count = 0;
-        check(api().GetAttribute(descriptor_, name, type, int64_t(size), &count, values),
+        check(cudnn_calls().GetAttribute(descriptor_, name, type, int64_t(size), &count, values),
               "reading attribute " + std::to_string(name));
         return count;
     }
@@ -251,6 +157,7 @@ public:
              cudaStream_t stream) const override;
 
     std::shared_ptr<const Graph> graph;
+    std::optional<Descriptor> chosen;  // an engine that no ranking proposed
     Descriptor config{CUDNN_BACKEND_ENGINECFG_DESCRIPTOR};
     Descriptor plan{CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR};
 
@@ -268,24 +175,26 @@ void Plan::run(const void *x, const void *weight, void *y, void *place, cudaStre
              pointers.data());
     pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, place);
     pack.finalize("naming a graph's tensors");
-    check(api().SetStream(handle_, stream), "taking the stream");
-    check(api().Execute(handle_, plan.get(), pack.get()), "running the " + text(shape_));
+    check(cudnn_calls().SetStream(handle_, stream), "taking the stream");
+    check(cudnn_calls().Execute(handle_, plan.get(), pack.get()), "running the " + text(shape_));
 }
 
 }  // namespace
 
 // A device that is here, or one that is described.
 struct Cudnn::Target {
+    using Plans = std::vector<std::unique_ptr<Plan>>;
+
     cudnnHandle_t handle = nullptr;
     std::unique_ptr<Descriptor> device;
 
     ~Target() {
-        if (handle) api().Destroy(handle);
+        if (handle) cudnn_calls().Destroy(handle);
     }
 
-    std::vector<std::unique_ptr<Plan>> propose(const ConvolutionShape &shape,
-                                               const std::shared_ptr<const Graph> &graph,
-                                               cudnnBackendHeurMode_t mode) const;
+    Plans ranked(const ConvolutionShape &shape, const std::shared_ptr<const Graph> &graph,
+                 cudnnBackendHeurMode_t mode) const;
+    Plans unranked(const ConvolutionShape &shape, const std::shared_ptr<const Graph> &graph) const;
     bool finalize(Plan &plan) const;
 };
 
@@ -321,10 +230,10 @@ bool suits(const ConvolutionShape &shape, Plan &plan) {
 
 }  // namespace
 
-// cuDNN's ranking of the engines for a graph, fastest first, less those that are none for us.
-std::vector<std::unique_ptr<Plan>> Cudnn::Target::propose(const ConvolutionShape &shape,
-                                                          const std::shared_ptr<const Graph> &graph,
-                                                          cudnnBackendHeurMode_t mode) const {
+// cuDNN's ranking of the engines for a graph, fastest first.
+Cudnn::Target::Plans Cudnn::Target::ranked(const ConvolutionShape &shape,
+                                           const std::shared_ptr<const Graph> &graph,
+                                           cudnnBackendHeurMode_t mode) const {
     Descriptor ranking(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
     ranking.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph->graph);
     ranking.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, mode);
@@ -333,7 +242,7 @@ std::vector<std::unique_ptr<Plan>> Cudnn::Target::propose(const ConvolutionShape
 
     const int64_t count =
         ranking.read(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
-    std::vector<std::unique_ptr<Plan>> plans;
+    Plans plans;
     std::vector<cudnnBackendDescriptor_t> configs;
     for (int64_t i = 0; i < count; i++) {
         plans.push_back(std::make_unique<Plan>(handle, shape));
@@ -342,7 +251,28 @@ std::vector<std::unique_ptr<Plan>> Cudnn::Target::propose(const ConvolutionShape
     }
     plans.resize(ranking.read(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
                               configs.size(), configs.data()));
-    std::erase_if(plans, [&shape](const auto &plan) { return !suits(shape, *plan); });
+    return plans;
+}
+
+// Every engine that takes the graph, as it is without a ranking's advice.
+Cudnn::Target::Plans Cudnn::Target::unranked(const ConvolutionShape &shape,
+                                             const std::shared_ptr<const Graph> &graph) const {
+    int64_t count = 0;
+    graph->graph.read(CUDNN_ATTR_OPERATIONGRAPH_ENGINE_GLOBAL_COUNT, CUDNN_TYPE_INT64, 1, &count);
+    Plans plans;
+    for (int64_t i = 0; i < count; i++) {
+        Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+        engine.set(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, graph->graph);
+        engine.set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, i);
+        if (device) engine.set(CUDNN_ATTR_ENGINE_DEVICEPROP, *device);
+        if (engine.try_finalize() != CUDNN_STATUS_SUCCESS) continue;
+        auto plan = std::make_unique<Plan>(handle, shape);
+        plan->graph = graph;
+        plan->config.set(CUDNN_ATTR_ENGINECFG_ENGINE, engine);
+        if (plan->config.try_finalize() != CUDNN_STATUS_SUCCESS) continue;
+        plan->chosen = std::move(engine);
+        plans.push_back(std::move(plan));
+    }
     return plans;
 }
 
@@ -359,7 +289,7 @@ bool Cudnn::Target::finalize(Plan &plan) const {
 }
 
 Cudnn::Cudnn() : target_(std::make_unique<Target>()) {
-    check(api().Create(&target_->handle), "opening it for the device");
+    check(cudnn_calls().Create(&target_->handle), "opening it for the device");
 }
 
 Cudnn::Cudnn(const std::string &device) : target_(std::make_unique<Target>()) {
@@ -372,7 +302,9 @@ Cudnn::Cudnn(const std::string &device) : target_(std::make_unique<Target>()) {
 Cudnn::~Cudnn() = default;
 
 std::string Cudnn::version() {
-    return text(api().GetVersion());
+    const size_t version = cudnn_calls().GetVersion();
+    return std::to_string(version / 10000) + '.' + std::to_string(version / 100 % 100) + '.' +
+           std::to_string(version % 100);
 }
 
 std::shared_ptr<const ConvolutionPlan> Cudnn::plan(const ConvolutionShape &shape) {
@@ -380,16 +312,28 @@ std::shared_ptr<const ConvolutionPlan> Cudnn::plan(const ConvolutionShape &shape
     if (known != plans_.end()) return known->second;
 
     const auto graph = std::make_shared<const Graph>(make_graph(shape, target_->handle));
-    for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-        auto plans = target_->propose(shape, graph, mode);
-        // For some widths the ranking begins with an engine that leaves the tensor cores idle. What
-        // is compiled at run time comes last, since a first frame waits for it.
-        std::ranges::stable_sort(plans, {}, [&shape](const auto &plan) {
-            return std::pair(shape.half && !plan->tensor_cores, plan->compiled);
-        });
+    const std::function<Target::Plans()> sources[] = {
+        [&] { return target_->ranked(shape, graph, CUDNN_HEUR_MODE_A); },
+        [&] { return target_->ranked(shape, graph, CUDNN_HEUR_MODE_FALLBACK); },
+        [&] { return target_->unranked(shape, graph); },
+    };
+    Target::Plans idle;
+    for (const auto &source : sources) {
+        Target::Plans plans = source();
+        std::erase_if(plans, [&shape](const auto &plan) { return !suits(shape, *plan); });
+        // A first frame waits for what is compiled at run time.
+        std::ranges::stable_sort(plans, {}, [](const auto &plan) { return plan->compiled; });
         for (auto &plan : plans) {
-            if (target_->finalize(*plan)) return plans_[shape] = std::move(plan);
+            // For some widths the rankings have tensor cores only with much workspace.
+            if (shape.half && !plan->tensor_cores) {
+                idle.push_back(std::move(plan));
+            } else if (target_->finalize(*plan)) {
+                return plans_[shape] = std::move(plan);
+            }
         }
+    }
+    for (auto &plan : idle) {
+        if (target_->finalize(*plan)) return plans_[shape] = std::move(plan);
     }
     return plans_[shape] = nullptr;
 }

@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-#include "convolution.h"
+#include "cuda/convolution.h"
 
 namespace mdrn::cuda {
 
@@ -45,12 +45,15 @@ public:
     // kConvolutionWorkspace; null where there is none. Planned once for each shape.
     std::shared_ptr<const ConvolutionPlan> plan(const ConvolutionShape &shape);
 
+    using Plans = std::map<ConvolutionShape, std::shared_ptr<const ConvolutionPlan>>;
+    const Plans &plans() const { return plans_; }
+
     static std::string version();  // "9.19.0"
 
 private:
     struct Target;
     std::unique_ptr<Target> target_;
-    std::map<ConvolutionShape, std::shared_ptr<const ConvolutionPlan>> plans_;
+    Plans plans_;
 };
 
 }  // namespace mdrn::cuda

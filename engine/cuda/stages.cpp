@@ -11,22 +11,6 @@
 
 namespace mdrn::cuda {
 
-Convolutions::Convolutions(const Channels &n, Size size, bool fp16, Cudnn *cudnn)
-    : fea_conv(cudnn, {size.height, size.width, 4, n.c, 3, fp16}),
-      stacked(cudnn, {size.height, size.width, n.c, n.stacked, 1, fp16}),
-      c4(cudnn, {size.height, size.width, n.c, n.d, 1, fp16}),
-      c5(cudnn, {size.height, size.width, n.distilled, n.c, 1, fp16}),
-      conv1(cudnn, {size.height, size.width, n.c, n.dispersed, 1, fp16}),
-      pointwise(cudnn, {size.height, size.width, n.c, n.c, 1, fp16}),
-      gather(cudnn, {size.height, size.width, n.c, n.c, 1, fp16, true}),
-      upsampler(cudnn, {size.height, size.width, n.c, n.subpixels, 3, fp16}) {}
-
-size_t Convolutions::workspace() const {
-    return std::max({fea_conv.workspace(), stacked.workspace(), c4.workspace(), c5.workspace(),
-                     conv1.workspace(), pointwise.workspace(), gather.workspace(),
-                     upsampler.workspace()});
-}
-
 Places::Places(Carver &carver, const Channels &n, Size size, bool fp16, size_t workspace_bytes) {
     const size_t pixels = size_t(size.width) * size_t(size.height);
     const auto take = [&](int channels) {

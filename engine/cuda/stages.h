@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "cuda/arena.h"
+#include "cuda/channels.h"
 #include "cuda/convolution.h"
 #include "cuda/launch.h"
 #include "cuda/picture.h"
@@ -32,14 +33,6 @@ inline constexpr int kMostParts = 512;
 // MDSA's small maps, of stride 6; pooled[3] is the local variance, of pooled[2]'s size.
 struct Branches {
     SmallMap pooled[4], mixed[3];
-};
-
-// The convolutions of a frame of one size, by the stage that has them.
-struct Convolutions {
-    Convolutions(const Channels &channels, Size size, bool fp16, Cudnn *cudnn);
-    size_t workspace() const;
-
-    Convolution fea_conv, stacked, c4, c5, conv1, pointwise, gather, upsampler;
 };
 
 // Where things lie for one size of frame. A map's place is another's where the first is done with.

@@ -10,19 +10,6 @@
 
 namespace mdrn::cuda {
 
-Channels::Channels(const Model &model)
-    : c(model.features),
-      d(model.distilled()),
-      f(model.dispersion()),
-      squeezed(model.squeezed()),
-      scale(model.scale),
-      stacked(round_up(c + d, 4)),
-      distilled(4 * d + 8),
-      dispersed(round_up(f, 8)),
-      mixed(round_up(f, 4)),
-      strided(round_up(4 * f, kGroup)),
-      subpixels(round_up(3 * scale * scale, 8)) {}
-
 namespace {
 
 using Values = std::vector<float>;

@@ -5,26 +5,10 @@
 #include <cstddef>
 
 #include "cuda/arena.h"
+#include "cuda/channels.h"
 #include "model.h"
 
 namespace mdrn::cuda {
-
-constexpr int round_up(int value, int multiple) {
-    return (value + multiple - 1) / multiple * multiple;
-}
-
-// Channels of the maps that the network has beside those of C channels.
-struct Channels {
-    explicit Channels(const Model &model);
-    int c, d, f, squeezed, scale;
-    int stacked;    // [c{k}_r.pw ; c{k}_d]: C + D, rounded up for the kernels' vectors
-    int distilled;  // [d_1 d_2 d_3 d_4 1 0 ... 0]: 4D + 8; the 1 is for c5's bias
-    int dispersed;  // conv1: f, rounded up; the rest is 0
-    int mixed;      // f as rows of conv_f and conv4 have it: rounded up to whole vectors
-    int strided;    // conv2: 4f, rounded up to whole groups of kGroup
-    int subpixels;  // upsampler: 3s², rounded up; the rest is 0
-};
-inline constexpr int kGroup = 8;  // channels that MDSA's disperse computes at a time
 
 // Weights of convolutions ("void") are (outputs, k, k, inputs) in the maps' type, without bias;
 // all others are float.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "engines.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <sstream>
 #include <string>
 
@@ -39,6 +41,15 @@ Engine engine(int64_t index, const Convolution &c) {
 }
 
 }  // namespace
+
+Engine unranked(const Convolution &convolution, int64_t index) {
+    std::istringstream list(setting("MDRN_EMULATED_CUDNN_UNRANKED", "28 34 47"));
+    const auto end = std::istream_iterator<int64_t>();
+    require(
+        !refused(convolution) && std::find(std::istream_iterator<int64_t>(list), end, index) != end,
+        CUDNN_STATUS_NOT_SUPPORTED, "there is no such engine for the convolution");
+    return engine(index, convolution);
+}
 
 std::vector<Engine> rank(const Convolution &convolution, cudnnBackendHeurMode_t mode) {
     require(!refused(convolution), CUDNN_STATUS_NOT_SUPPORTED, "the convolution is to be refused");

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the stand-in's heuristics propose. A test has its say by the environment, read at each
-// ranking:
+// What the stand-in's heuristics propose. A test has its say by the environment, read when it
+// matters:
 //
 //   MDRN_EMULATED_CUDNN_A="1 47"            engines of mode A, best first (47 34 28)
 //   MDRN_EMULATED_CUDNN_FALLBACK=""         those of mode FALLBACK (28)
-//   MDRN_EMULATED_CUDNN_REFUSE="4x56x3"     inputs x outputs x kernel that no mode supports; or all
+//   MDRN_EMULATED_CUDNN_UNRANKED="28"       engines that there are besides (28 34 47)
+//   MDRN_EMULATED_CUDNN_REFUSE="4x56x3"     inputs x outputs x kernel that no engine supports; or
+//   all MDRN_EMULATED_CUDNN_CUDA=12000          the CUDA it was built with, so the cuBLAS it needs:
+//   13000
+//                                           for the empty libcublasLt.so.13 beside this library
 //
 //   engine  notes, as cuDNN 9 gives them
 //       1   more workspace than anybody has
@@ -40,7 +44,10 @@ struct Engine {
     bool refuses = false;
 };
 
-// Throws Refusal where the convolution is to be refused.
+inline constexpr int64_t kEngines = 48;  // their numbers are below
+
+// Throw Refusal where the convolution is to be refused, or there is no such engine.
+Engine unranked(const Convolution &convolution, int64_t index);
 std::vector<Engine> rank(const Convolution &convolution, cudnnBackendHeurMode_t mode);
 
 }  // namespace emulated::cudnn

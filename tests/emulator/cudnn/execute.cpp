@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -17,7 +18,7 @@
 struct cudnnContext {
     CUcontext context = nullptr;
     CUstream stream = nullptr;
-    CUdeviceptr memory = 0;
+    void *memory = nullptr;
 };
 
 namespace emulated::cudnn {
@@ -103,6 +104,9 @@ cudnnStatus_t with_device(Body body) noexcept {
 void check(CUresult result) {
     if (result != CUDA_SUCCESS) throw result;
 }
+void check(cudaError_t result) {
+    check(static_cast<CUresult>(result));
+}
 
 }  // namespace
 
@@ -126,8 +130,8 @@ cudnnStatus_t cudnnCreate(cudnnHandle_t *handle) {
     return with_device([&] {
         require(handle, CUDNN_STATUS_BAD_PARAM, "there is nowhere to write the handle");
         auto made = std::make_unique<cudnnContext>();
+        check(cudaMalloc(&made->memory, 1024));  // where no context is current, in the first
         made->context = emulated::current_context();
-        check(cuMemAlloc(&made->memory, 1024));
         *handle = made.release();
         handles.insert(*handle);
     });
@@ -137,10 +141,10 @@ cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
     return with_device([&] {
         if (!handle) return;
         require_handle(handle);
-        const CUdeviceptr memory = handle->memory;
+        void *const memory = handle->memory;
         handles.erase(handle);
         delete handle;
-        check(cuMemFree(memory));
+        check(cudaFree(memory));
     });
 }
 
@@ -175,9 +179,9 @@ size_t cudnnGetVersion() {
     return CUDNN_VERSION;
 }
 
-// Of the empty libcublasLt beside this library.
 size_t cudnnGetCudartVersion() {
-    return 13000;
+    const char *version = std::getenv("MDRN_EMULATED_CUDNN_CUDA");
+    return version ? size_t(std::atoi(version)) : 13000;
 }
 
 const char *cudnnGetErrorString(cudnnStatus_t status) {

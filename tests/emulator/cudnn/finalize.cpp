@@ -127,6 +127,19 @@ void finalize_ranking(Descriptor &d) {
     d.ranking = rank(d.convolution, mode);
 }
 
+void finalize_engine(Descriptor &d) {
+    need(d, {CUDNN_ATTR_ENGINE_OPERATION_GRAPH, CUDNN_ATTR_ENGINE_GLOBAL_INDEX});
+    d.convolution = d.other(CUDNN_ATTR_ENGINE_OPERATION_GRAPH).convolution;
+    d.engine = unranked(d.convolution, d.one<int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX));
+}
+
+void finalize_config(Descriptor &d) {
+    need(d, {CUDNN_ATTR_ENGINECFG_ENGINE});
+    const Descriptor &engine = d.other(CUDNN_ATTR_ENGINECFG_ENGINE);
+    d.convolution = engine.convolution;
+    d.engine = engine.engine;
+}
+
 void finalize_plan(Descriptor &d) {
     need(d, {CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_ATTR_EXECUTION_PLAN_HANDLE},
          CUDNN_STATUS_BAD_PARAM_NOT_FINALIZED);
@@ -162,6 +175,10 @@ void Descriptor::finalize() {
             return finalize_graph(*this);
         case CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR:
             return finalize_ranking(*this);
+        case CUDNN_BACKEND_ENGINE_DESCRIPTOR:
+            return finalize_engine(*this);
+        case CUDNN_BACKEND_ENGINECFG_DESCRIPTOR:
+            return finalize_config(*this);
         case CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR:
             return finalize_plan(*this);
         case CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR:
