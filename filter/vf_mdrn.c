@@ -20,7 +20,7 @@
  * @file
  * Enlarge video with the Multi-level Dispersion Residual Network (MDRN).
  *
- * The options and the translation of AVFrame to mdrn_image are here; all else
+ * The options and the translation of AVFrame to mdrn_image are here; the rest
  * is libmdrn's.
  */
 
@@ -30,6 +30,7 @@
 #include <string.h>
 
 #include "libavutil/avstring.h"
+#include "libavutil/bprint.h"
 #include "libavutil/common.h"
 #include "libavutil/cpu.h"
 #include "libavutil/fifo.h"
@@ -86,7 +87,7 @@ typedef struct MDRNContext {
 #define OFFSET(x) offsetof(MDRNContext, x)
 #define FLAGS (AV_OPT_FLAG_VIDEO_PARAM | AV_OPT_FLAG_FILTERING_PARAM)
 
-/* Ranges and names are checked in init(), whose messages list the values. */
+/** Ranges and names are checked by init, whose messages list the values. */
 static const AVOption mdrn_options[] = {
     { "scale",
       "times that width and height grow: 2, 3, 4, 0 for the model's own",
@@ -118,7 +119,7 @@ static const AVOption mdrn_options[] = {
 
 AVFILTER_DEFINE_CLASS(mdrn);
 
-/** The message has come through log_callback() already. */
+/** The message has come through log_callback already. */
 static int to_averror(int error)
 {
     switch (error) {
@@ -153,15 +154,16 @@ static void log_callback(void *opaque, mdrn_log_level level,
 static int find_name(AVFilterContext *ctx, const char *option,
                      const char *value, const char *const *names)
 {
-    for (int i = 0; names[i]; i++)
+    AVBPrint list;
+
+    av_bprint_init(&list, 0, AV_BPRINT_SIZE_AUTOMATIC);
+    for (int i = 0; names[i]; i++) {
         if (value && !strcmp(value, names[i]))
             return i;
-
-    av_log(ctx, AV_LOG_ERROR, "%s=%s is not known; valid values are ",
-           option, value ? value : "");
-    for (int i = 0; names[i]; i++)
-        av_log(ctx, AV_LOG_ERROR, "%s%s", i ? ", " : "", names[i]);
-    av_log(ctx, AV_LOG_ERROR, "\n");
+        av_bprintf(&list, "%s%s", i ? ", " : "", names[i]);
+    }
+    av_log(ctx, AV_LOG_ERROR, "%s=%s is not known; valid values are %s\n",
+           option, value ? value : "", list.str);
     return AVERROR(EINVAL);
 }
 

@@ -32,10 +32,15 @@ says() { # words, command that fails with them
 # --- source -----------------------------------------------------------------
 
 same_from() { # form
-    unpack "$version" "$tmp/again" "$1" && diff -r -x .git "$tmp/source" "$tmp/again"
+    unpack "$version" "$tmp/again" "$1" && find "$tmp/again" -type d -empty -delete &&
+        diff -r -x .git "$tmp/source" "$tmp/again"
     local status=$?
     rm -rf "$tmp/again"
     return "$status"
+}
+first() {
+    unpack "$version" "$tmp/source" &&
+        find "$tmp/source" -type d -empty -delete # git keeps none
 }
 make_repository() {
     cp -a "$tmp/source" "$tmp/git" && cd "$tmp/git" && git init -q && git add -Af &&
@@ -43,7 +48,7 @@ make_repository() {
         git tag "n$version" && git clone -q --bare "$tmp/git" "$tmp/bare.git"
 }
 
-check 'source: the archive that is kept' unpack "$version" "$tmp/source"
+check 'source: the archive that is kept' first
 check 'source: a tarball' same_from "$cache/source/ffmpeg-$version.tar.xz"
 check 'source: a directory' same_from "$tmp/source"
 check 'source: a git repository (made)' make_repository
@@ -55,15 +60,16 @@ check 'source: an empty directory is said' says 'no configure' unpack "$version"
 # --- versions ---------------------------------------------------------------
 
 build=$root/patches/build-ffmpeg.sh
-patched() { # version directory
-    add_filter "$1" "$2" && [[ -f $2/libavfilter/vf_mdrn.c ]]
+patched() { # version: an older source that says it is that one
+    cp -a "$tmp/source" "$tmp/patched" && add_filter "$1" "$tmp/patched" &&
+        [[ -f $tmp/patched/libavfilter/vf_mdrn.c ]]
 }
 moved() { # a source whose lines are not where any patch expects them
     cp -a "$tmp/source" "$tmp/moved" &&
         sed -i 's/^mcdeint_filter_deps=.*/mcdeint_filter_deps="moved"/' "$tmp/moved/configure"
 }
 
-check 'versions: the nearest patch that applies, not the nearest' patched 6.1 "$tmp/source"
+check 'versions: the nearest patch that applies, not the nearest' patched 6.9
 check 'versions: none applies (made)' moved
 check 'versions: none applies is said' says 'no patch applies to FFmpeg 7.0' add_filter 7.0 "$tmp/moved"
 check 'versions: nothing is half patched' test ! -e "$tmp/moved/libavfilter/vf_mdrn.c"

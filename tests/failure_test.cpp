@@ -202,6 +202,10 @@ struct Format {
     mdrn_layout layout;
 };
 
+void PrintTo(const Format &format, std::ostream *out) {
+    *out << format.name;
+}
+
 class FailureInPictures : public Failure, public testing::WithParamInterface<Format> {
 protected:
     void enlarge_with_each_failure(Failing failing) {

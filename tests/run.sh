@@ -144,7 +144,7 @@ fi
 for sanitizer in asan ubsan tsan; do
     tier "$sanitizer"
     chosen=()
-    [[ $sanitizer != tsan ]] || chosen=(-R 'Api|SameBits') # what starts threads
+    [[ $sanitizer != tsan ]] || chosen=(-R 'Api|Memory|SameBits|Threads') # what starts threads
     if build "$sanitizer"; then
         run_ctest "$sanitizer" -E '^exports$|Set5' --timeout 900 ${chosen[@]+"${chosen[@]}"}
     else

@@ -61,7 +61,9 @@ TEST(Options, NoneChangesWhileFramesRun) {
     EXPECT_EQ(avfilter_process_command(graph.filter("mdrn"), "scale", "4", reply, sizeof reply, 0),
               AVERROR(ENOSYS));
     EXPECT_GE(graph.send(make_frame({}).get()), 0);
-    EXPECT_EQ(graph.receive()->width, 32);
+    const Frame got = graph.receive();
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->width, 32);
 }
 
 TEST(Refused, AModelThatIsNotThere) {
