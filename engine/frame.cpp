@@ -42,10 +42,6 @@ int component_of_plane(const mdrn_image &image, int p) {
     return own_components(image) == 1 ? 0 : is_gbr(image) ? (p + 2) % 3 : p;
 }
 
-int untagged_matrix(Size size) {
-    return size.width > 1279 || size.height > 576 ? kMatrixBt709 : kMatrixSmpte170m;
-}
-
 int round_up(int value, int log2) {
     return ((value - 1) >> log2 << log2) + (1 << log2);
 }
@@ -68,23 +64,11 @@ PlanarFormat subsampled_format(const mdrn_image &image) {
     return format;
 }
 
-// H.273 has B and R, with that matrix in G's company, and YCgCo's chroma quantised as luma is.
-Codes component_codes(const mdrn_image &image, int index) {
-    const int depth = image.layout.component[index].depth;
-    if (!is_yuv(image) || index == 3) return codes_of(depth, false, false);
-    const bool limited = image.range == MDRN_RANGE_LIMITED ||
-                         (image.range == MDRN_RANGE_UNSPECIFIED && !is_gbr(image));
-    const bool chroma = index > 0 && !is_gbr(image);
-    Codes codes = codes_of(depth, chroma, limited);
-    if (image.matrix == kMatrixYcgco) codes.one = codes_of(depth, false, limited).one;
-    return codes;
-}
-
 // The lines of one component of an image.
 struct Component {
     Component(const mdrn_image &i, int c) : image(i), index(c) {
         size = component_size(i, c);
-        if (!i.layout.is_float) codes = component_codes(i, c);
+        codes = component_codes(i, c);
     }
 
     void *row(int y) const {
@@ -293,15 +277,8 @@ void FrameConverter::unpack(const mdrn_image &image, const Planes &rgb) {
     extend(rgb, size_of(image));
     impl_->alpha_size = {};
     if (has_alpha(image)) impl_->unpack_alpha(image);
-    if (!impl_->finite)
-        impl_->warn_of(impl_->warned_not_finite,
-                       "The picture has samples that are not finite (NaN or infinity); they count "
-                       "as 0.");
-    if (image.transfer == kTransferLinear)
-        impl_->warn_of(impl_->warned_linear,
-                       "The picture is tagged as linear light, but the network knows "
-                       "display-referred pictures; convert it to a transfer such as BT.709's "
-                       "first.");
+    if (!impl_->finite) impl_->warn_of(impl_->warned_not_finite, kNotFinite);
+    if (image.transfer == kTransferLinear) impl_->warn_of(impl_->warned_linear, kLinearLight);
 }
 
 void FrameConverter::pack(const Planes &hr, const mdrn_image &image) {

@@ -27,6 +27,13 @@ inline float *line_of(const Planes &planes, int c, int y) {
 // Tells the user something once per context.
 using WarnOnce = std::function<void(const std::string &message)>;
 
+// What every backend warns of in a picture to unpack.
+inline constexpr char kNotFinite[] =
+    "The picture has samples that are not finite (NaN or infinity); they count as 0.";
+inline constexpr char kLinearLight[] =
+    "The picture is tagged as linear light, but the network knows display-referred pictures; "
+    "convert it to a transfer such as BT.709's first.";
+
 // Throws Error(MDRN_ERROR_INVALID_ARGUMENT) for an image that cannot be: sizes, strides, plane
 // pointers, components that contradict each other. scale times its size must not overflow.
 void check_image(const mdrn_image &image, const char *which);

@@ -119,13 +119,17 @@ constexpr Matrix3 kFromLms = kLms.inverse();
 constexpr Matrix3 kFromPqIctcp = kPqIctcp.inverse();
 constexpr Matrix3 kFromHlgIctcp = kHlgIctcp.inverse();
 
-LinearMatrix linear(int coefficients) {
+}  // namespace
+
+LinearMatrix linear_matrix(int coefficients) {
     for (const Weights &w : kWeights)
         if (w.coefficients == coefficients) return from_weights(w.kr, w.kb);
     return kYcgco;
 }
 
-}  // namespace
+int untagged_matrix(Size size) {
+    return size.width > 1279 || size.height > 576 ? kMatrixBt709 : kMatrixSmpte170m;
+}
 
 void LinearMatrix::to_rgb(float &y, float &cb, float &cr) const {
     const float r = y + (rgb[0][0] * cb + rgb[0][1] * cr);
@@ -180,7 +184,7 @@ Matrix::Matrix(int coefficients, int transfer) {
     else if (coefficients == kMatrixIctcp)
         model_ = Ictcp{transfer == kTransferHlg};
     else
-        model_ = linear(coefficients);
+        model_ = linear_matrix(coefficients);
 }
 
 void Matrix::to_rgb(float *const line[3], int count) const {

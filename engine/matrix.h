@@ -4,6 +4,8 @@
 
 #include <variant>
 
+#include "stages.h"
+
 namespace mdrn {
 
 // H.273 code points.
@@ -26,6 +28,12 @@ struct LinearMatrix {
     void to_rgb(float &y, float &cb, float &cr) const;
     void to_yuv(float &r, float &g, float &b) const;
 };
+
+// coefficients is 1 or 4 to 9.
+LinearMatrix linear_matrix(int coefficients);
+
+// What a picture of this size is taken to have where it is not tagged.
+int untagged_matrix(Size size);
 
 // BT.2020: luma is made of linear light.
 struct ConstantLuminance {

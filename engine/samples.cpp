@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "matrix.h"
+
 namespace mdrn {
 namespace {
 
@@ -164,6 +166,20 @@ Codes codes_of(int depth, bool chroma, bool limited) {
     return {chroma ? centre : 0.F, top, top};
 }
 
+// H.273 has B and R, with that matrix in G's company, and YCgCo's chroma quantised as luma is.
+Codes component_codes(const mdrn_image &image, int component) {
+    const mdrn_layout &layout = image.layout;
+    if (layout.is_float) return {};
+    const int depth = layout.component[component].depth;
+    if (layout.model != MDRN_COLOR_YUV || component == 3) return codes_of(depth, false, false);
+    const bool gbr = image.matrix == kMatrixGbr;
+    const bool limited =
+        image.range == MDRN_RANGE_LIMITED || (image.range == MDRN_RANGE_UNSPECIFIED && !gbr);
+    Codes codes = codes_of(depth, component > 0 && !gbr, limited);
+    if (image.matrix == kMatrixYcgco) codes.one = codes_of(depth, false, limited).one;
+    return codes;
+}
+
 int word_size(const mdrn_component &component) {
     const int bits = component.shift + component.depth;
     return bits <= 8 ? 1 : bits <= 16 ? 2 : 4;
@@ -175,6 +191,13 @@ Size component_size(const mdrn_image &image, int component) {
     if (!chroma) return {image.width, image.height};
     return {((image.width - 1) >> layout.log2_chroma_w) + 1,
             ((image.height - 1) >> layout.log2_chroma_h) + 1};
+}
+
+uint32_t earlier_bits(const mdrn_layout &layout, int component) {
+    uint32_t bits = 0;
+    for (int i = 0; i < component; ++i)
+        bits |= shared_bits(layout.component[component], layout.component[i], layout.big_endian);
+    return bits;
 }
 
 bool gather(const mdrn_layout &layout, int component, const Codes &codes, const void *row,
@@ -192,8 +215,7 @@ void scatter(const mdrn_layout &layout, int component, const Codes &codes, const
              void *row, int first, int count) {
     const mdrn_component &c = layout.component[component];
     Row r = row_of(layout, component, row, first, count);
-    for (int i = 0; i < component; ++i)
-        r.others |= shared_bits(c, layout.component[i], layout.big_endian);
+    r.others = earlier_bits(layout, component);
     with_word(layout, c, [&]<typename Word, bool swap>() {
         if constexpr (sizeof(Word) > 1)
             if (layout.is_float) return scatter_floats<Word, swap>(r, in);

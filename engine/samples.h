@@ -19,11 +19,17 @@ struct Codes {
 // H.273 quantisation; chroma is centred on 0.
 Codes codes_of(int depth, bool chroma, bool limited);
 
+// Those of an image's component, by its matrix and range; as they are for float.
+Codes component_codes(const mdrn_image &image, int component);
+
 // Bytes of the word that holds a sample.
 int word_size(const mdrn_component &component);
 
 // Samples of a component in a row, and rows.
 Size component_size(const mdrn_image &image, int component);
+
+// Bits of a component's word that earlier components of the layout have.
+uint32_t earlier_bits(const mdrn_layout &layout, int component);
 
 // Reads samples first to first + count - 1 of a row to out[0] and on. Float samples that are not
 // finite become 0; returns whether there were none.

@@ -13,7 +13,7 @@ optional=()
 case ${1-} in
 '') ;;
 --tests)
-    packages+=(libgtest-dev libpng-dev)
+    packages+=(libboost-context-dev libgtest-dev libpng-dev)
     optional=(clang libclang-rt-14-dev)
     ;;
 *) echo "install.sh: unknown argument: $1" >&2; exit 2 ;;

@@ -105,7 +105,9 @@ build_ffmpeg() { # build-ffmpeg.sh's arguments; sets built
 }
 test_filter() { # version
     tier "filter, FFmpeg ${1#--}"
-    ! build_ffmpeg "$1" || run_lines "filter-${1#--}.log" tests/filter_test.sh "$built"
+    build_ffmpeg "$1" || return 0
+    run_lines "filter-${1#--}.log" tests/filter_test.sh "$built"
+    run_lines "filter-cuda-${1#--}.log" tests/filter_cuda_test.sh "$built" build/release/lib/emulated
 }
 test_filter_api() { # version
     tier "filter through libavfilter, FFmpeg $1"

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A model's weights on the device, laid out as the kernels and convolutions read them.
+#pragma once
+
+#include <cstddef>
+
+#include "cuda/arena.h"
+#include "cuda/channels.h"
+#include "model.h"
+
+namespace mdrn::cuda {
+
+// Weights of convolutions ("void") are (outputs, k, k, inputs) in the maps' type, without bias;
+// all others are float.
+struct Depthwise {
+    const float *taps;  // (9, channels)
+    const float *bias;  // (channels)
+};
+
+struct MixWeights {
+    const float *conv_max_pw, *conv3_pw;  // (f, f), transposed: inputs first
+    Depthwise conv_max, conv3;
+};
+
+struct EadbWeights {
+    struct {
+        const void *stacked;  // [c{k}_r.pw ; c{k}_d]
+        Depthwise dw;         // c{k}_r.dw
+        const float *d_bias;  // c{k}_d.bias
+    } refine[3];
+    const void *c4_pw;
+    Depthwise c4_dw;
+    const void *c5;  // with its bias, for the channel of 1
+
+    const void *conv1;
+    const float *conv2_pw;     // (strided / kGroup, dispersed, kGroup)
+    const float *conv2_start;  // (strided): conv2's pw of conv1's bias
+    Depthwise conv2;           // strided channels
+    MixWeights mix[3];
+    const float *conv_f;       // (f, mixed)
+    const float *conv_f_bias;  // (f): with conv_f of conv1's bias
+    const float *conv4;        // (mixed, C), transposed
+    const float *conv4_bias;   // (C)
+
+    const void *body_0;
+    const float *body_0_bias;
+    const float *conv_du_0, *conv_du_0_bias;  // (squeezed, C)
+    const float *conv_du_2, *conv_du_2_bias;  // (C, squeezed)
+    Depthwise body_3;
+
+    const void *c1;  // this block's columns
+};
+
+// Uploaded when made. Belongs to the context that is current then.
+class Weights {
+public:
+    Weights(const Model &model, bool fp16, cudaStream_t stream);
+
+    const void *fea_conv;  // (C, 3, 3, 4), with its bias, for the channel of 1
+    EadbWeights blocks[kBlocks];
+    const float *c1_bias;
+    const void *c2_pw;
+    Depthwise c2_dw;
+    const void *upsampler;
+    const float *upsampler_bias;  // (3s²), with the mean in it
+
+private:
+    class Packer;
+    void pack(const Model &model, Packer &packer);
+    void pack_block(const Model &model, int index, Packer &packer);
+    void pack_mdsa(const Mdsa &mdsa, const Channels &channels, Packer &packer, EadbWeights &block);
+
+    DeviceMemory memory_;
+};
+
+}  // namespace mdrn::cuda
