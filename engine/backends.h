@@ -24,4 +24,22 @@ struct CpuOptions {
 std::unique_ptr<HostStages> make_cpu_stages(const Model &model, const CpuOptions &options,
                                             WarnOnce warn);
 
+struct CudaOptions {
+    int gpu = -1;             // index of the device; -1 = that of context, or the first
+    bool half = true;         // maps in fp16, sums in fp32; else all fp32
+    void *context = nullptr;  // CUcontext lent for the life of the stages; null = the device's
+    void *stream = nullptr;   // primary one, and a stream of the stages' own. CUstream of context
+    int async_depth = 1;      // pictures between unpack and finish
+};
+
+// Whether libmdrn_cuda.so is on this machine. Opens nothing.
+bool cuda_installed();
+
+// Opens libmdrn_cuda.so, which stays open, and in it the driver and cuDNN.
+// Throws Error(MDRN_ERROR_UNSUPPORTED) that names what this machine lacks: the library, a driver
+// (or a newer one), cuDNN, a GPU, the one asked for; Error(MDRN_ERROR_DEVICE) where one of them
+// fails.
+std::unique_ptr<Stages> make_cuda_stages(const Model &model, const CudaOptions &options,
+                                         WarnOnce warn);
+
 }  // namespace mdrn

@@ -7,6 +7,7 @@
 
 #include "excess.h"
 #include "frame.h"
+#include "os.h"
 #include "stages.h"
 
 namespace mdrn {
@@ -14,6 +15,8 @@ namespace mdrn {
 // Stages whose frames come and go through frame.h, with maps that tests can look into.
 class HostStages : public Stages {
 public:
+    bool reaches(mdrn_memory memory) const final { return memory == MDRN_MEMORY_HOST; }
+    uint64_t free_memory() const final { return available_memory(); }
     void unpack(const mdrn_image &image) final {
         frame_.unpack(image, rgb());
         excess_.take(rgb());

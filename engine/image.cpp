@@ -38,12 +38,7 @@ void check_size(const mdrn_image &image, const char *which) {
         refuse(which, "the field size is " + std::to_string(image.size) + ", at least " +
                           std::to_string(sizeof(mdrn_image)) +
                           " is needed; set it to sizeof(mdrn_image).");
-    if (raw(image.memory) == MDRN_MEMORY_CUDA)
-        refuse(which,
-               "the planes are in CUDA memory, which this device cannot read; open the context "
-               "with MDRN_DEVICE_CUDA or copy the planes to host memory.",
-               MDRN_ERROR_UNSUPPORTED);
-    if (raw(image.memory) != MDRN_MEMORY_HOST)
+    if (!between(raw(image.memory), MDRN_MEMORY_HOST, MDRN_MEMORY_CUDA))
         refuse(which, "the kind of memory is " + std::to_string(raw(image.memory)) +
                           "; use an mdrn_memory.");
     // Four times the size must stay an int, rounded up to whole chroma samples.

@@ -24,12 +24,6 @@ using namespace mdrn;
 // Of a fixed size, so that there is a message even where there is no memory; longer ones are cut.
 thread_local char last_error[2048] = "";
 
-struct Picture {
-    mdrn_image in;
-    mdrn_image out;
-    void *opaque;
-};
-
 void log(const mdrn_settings &settings, mdrn_log_level level, const char *message) {
     if (settings.log) settings.log(settings.log_opaque, level, message);
 }
@@ -48,9 +42,9 @@ struct mdrn_context {
     mdrn_settings settings;
     Model model;
     std::unique_ptr<Stages> stages;
-    Size prepared;      // frame size that the stages are ready for
-    uint64_t held = 0;  // bytes that they hold for it
-    std::deque<Picture> in_flight;
+    Size prepared;                 // frame size that the stages are ready for
+    uint64_t held = 0;             // bytes that they hold for it
+    std::deque<void *> in_flight;  // what was sent with them
     bool draining = false;
     std::set<std::string> warned;
 
@@ -116,21 +110,45 @@ void check_settings(const mdrn_settings &settings) {
             "threads is " + std::to_string(settings.threads) + ": it must be 0 (all) to 1024");
     require(settings.async_depth >= 1 && settings.async_depth <= 64,
             "async_depth is " + std::to_string(settings.async_depth) + ": it must be 1 to 64");
-    if (settings.device == MDRN_DEVICE_CUDA)
-        throw Error(MDRN_ERROR_UNSUPPORTED,
-                    "device cuda: this build of libmdrn has no CUDA; use device cpu or auto");
+}
+
+std::unique_ptr<Stages> make_on_cpu(mdrn_context *context, const WarnOnce &warn) {
+    const mdrn_settings &settings = context->settings;
     if (settings.precision != MDRN_PRECISION_AUTO && settings.precision != MDRN_PRECISION_FP32)
         throw Error(MDRN_ERROR_UNSUPPORTED,
                     "the CPU computes in fp32 only: use precision fp32 or auto");
+    if (settings.device == MDRN_DEVICE_REFERENCE)
+        return make_reference_stages(context->model, warn);
+    CpuOptions options;
+    options.threads = settings.threads;
+    return make_cpu_stages(context->model, options, warn);
+}
+
+std::unique_ptr<Stages> make_on_cuda(mdrn_context *context, const WarnOnce &warn) {
+    const mdrn_settings &settings = context->settings;
+    if (settings.precision == MDRN_PRECISION_BF16)
+        throw Error(MDRN_ERROR_UNSUPPORTED,
+                    "a GPU computes in fp16 or fp32: use precision auto, fp16 or fp32");
+    CudaOptions options;
+    options.gpu = settings.gpu;
+    options.half = settings.precision != MDRN_PRECISION_FP32;
+    options.context = settings.cuda_context;
+    options.stream = settings.cuda_stream;
+    options.async_depth = settings.async_depth;
+    return make_cuda_stages(context->model, options, warn);
 }
 
 std::unique_ptr<Stages> make_stages(mdrn_context *context) {
     const WarnOnce warn = [context](const std::string &message) { context->warn_once(message); };
-    if (context->settings.device == MDRN_DEVICE_REFERENCE)
-        return make_reference_stages(context->model, warn);
-    CpuOptions options;
-    options.threads = context->settings.threads;
-    return make_cpu_stages(context->model, options, warn);
+    const mdrn_device device = context->settings.device;
+    if (device == MDRN_DEVICE_CUDA) return make_on_cuda(context, warn);
+    if (device == MDRN_DEVICE_AUTO && cuda_installed()) try {
+            return make_on_cuda(context, warn);
+        } catch (const Error &error) {
+            log(context->settings, MDRN_LOG_INFO,
+                ("the CPU computes: " + std::string(error.what())).c_str());
+        }
+    return make_on_cpu(context, warn);
 }
 
 uint64_t needed(const mdrn_context &context, Size size, Plan plan) {
@@ -152,7 +170,7 @@ Limit memory_limit(const mdrn_context &context) {
     const uint64_t set = context.settings.memory;
     if (set) return {set, bytes_text(set) + " allowed: raise memory"};
     // What is held now is given back first.
-    const uint64_t bytes = available_memory() / 10 * 8 + context.held / 10 * 8;
+    const uint64_t bytes = context.stages->free_memory() / 10 * 8 + context.held / 10 * 8;
     return {bytes, bytes_text(bytes) +
                        " (80 % of what is free): free some, set memory if you know "
                        "better"};
@@ -186,6 +204,13 @@ mdrn_image read_image(const mdrn_image *given, const char *which) {
     require(given && given->size >= sizeof(mdrn_image),
             std::string(which) + ": size must be sizeof(mdrn_image)");
     return *given;
+}
+
+void check_memory(const mdrn_context &context, const mdrn_image &image) {
+    if (!context.stages->reaches(image.memory))
+        throw Error(MDRN_ERROR_UNSUPPORTED,
+                    "the planes are in CUDA memory, which the CPU cannot reach: open the context "
+                    "with MDRN_DEVICE_CUDA, or copy the planes to host memory");
 }
 
 }  // namespace
@@ -259,10 +284,18 @@ int mdrn_send(mdrn_context *context, const mdrn_image *in, const mdrn_image *out
     if (!context->in_flight.empty() && context->prepared != Size{in->width, in->height})
         return MDRN_AGAIN;
     return guarded(context->settings, [&] {
-        const Picture picture{read_image(in, "in"), read_image(out, "out"), opaque};
-        check_pair(picture.in, picture.out, context->model.scale);
+        const mdrn_image small = read_image(in, "in"), large = read_image(out, "out");
+        check_pair(small, large, context->model.scale);
+        check_memory(*context, small);
+        check_memory(*context, large);
         prepare(*context, {in->width, in->height});
-        context->in_flight.push_back(picture);
+        context->in_flight.push_back(opaque);
+        try {
+            run_network(*context->stages, small, large);
+        } catch (...) {
+            context->in_flight.pop_back();
+            throw;
+        }
     });
 }
 
@@ -271,16 +304,13 @@ int mdrn_receive(mdrn_context *context, void **opaque) {
     if (!context->draining &&
         context->in_flight.size() < static_cast<size_t>(context->settings.async_depth))
         return MDRN_AGAIN;
-    const Picture picture = context->in_flight.front();
+    if (opaque) *opaque = context->in_flight.front();
     context->in_flight.pop_front();
-    if (opaque) *opaque = picture.opaque;
-    return guarded(context->settings, [&] {
-        run_network(*context->stages, picture.in, picture.out);
-        context->stages->finish();
-    });
+    return guarded(context->settings, [&] { context->stages->finish(); });
 }
 
 void mdrn_flush(mdrn_context *context) {
-    context->in_flight.clear();
+    for (; !context->in_flight.empty(); context->in_flight.pop_front())
+        guarded(context->settings, [&] { context->stages->finish(); });
     context->draining = false;
 }

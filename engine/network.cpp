@@ -18,6 +18,7 @@ void run_network(Stages &stages, const mdrn_image &in, const mdrn_image &out) {
 }
 
 void run_planes(Stages &stages) {
+    if (!stages.begin()) return;
     stages.head();
     for (int block = 0; block < kBlocks; ++block) {
         stages.distill(block);
@@ -26,6 +27,7 @@ void run_planes(Stages &stages) {
         stages.gather(block);
     }
     stages.tail();
+    stages.end();
 }
 
 }  // namespace mdrn

@@ -9,7 +9,7 @@ namespace mdrn {
 Size computed_size(Size frame);
 
 // The forward pass, from image to image; the stages are prepared for computed_size(in).
-// It is enqueued when this returns; Stages::finish() waits for it.
+// Where the backend is asynchronous, it is only enqueued when this returns; see Stages::finish().
 void run_network(Stages &stages, const mdrn_image &in, const mdrn_image &out);
 
 // What lies between unpack and pack: from RGB planes to RGB planes.

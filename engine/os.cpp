@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "os.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -9,6 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <string>
@@ -139,6 +142,29 @@ std::vector<std::byte> read_file(const std::string &path, size_t limit) {
         done += static_cast<size_t>(got);
     }
     return bytes;
+}
+
+void *open_library(const std::string &path, std::string &why) {
+    void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!library) why = dlerror();
+    return library;
+}
+
+void *symbol_of(void *library, const char *name) {
+    return dlsym(library, name);
+}
+
+std::string own_folder() {
+    Dl_info info;
+    if (!dladdr(reinterpret_cast<void *>(&own_folder), &info) || !info.dli_fname) return "";
+    std::error_code error;
+    const auto path = std::filesystem::canonical(info.dli_fname, error);
+    return error ? "" : path.parent_path().string();
+}
+
+std::string trusted_environment(const char *name) {
+    const char *value = secure_getenv(name);
+    return value ? value : "";
 }
 
 }  // namespace mdrn

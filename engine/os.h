@@ -24,4 +24,17 @@ void use_huge_pages(void *memory, size_t bytes);
 // Throws Error(MDRN_ERROR_MODEL) that says why it cannot be had.
 std::vector<std::byte> read_file(const std::string &path, size_t limit);
 
+// Opens a shared library with all that it needs, its names kept from other libraries. It is never
+// closed. Returns null, with the system's words in why, where it cannot be had.
+void *open_library(const std::string &path, std::string &why);
+
+// Address of a name in an opened library, null where it has none.
+void *symbol_of(void *library, const char *name);
+
+// Folder of the library that the engine is in; "" where it is not known.
+std::string own_folder();
+
+// An environment variable, "" where it is unset or the process has rights that its user lacks.
+std::string trusted_environment(const char *name);
+
 }  // namespace mdrn

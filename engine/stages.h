@@ -31,11 +31,17 @@ enum class Plan {
     small,  // less memory: some of what the fast plan keeps is computed twice
 };
 
-// Not thread safe. Stages throw Error. unpack may return before it has read the image, and pack
-// before it has written it, where the backend is asynchronous; finish() waits for both.
+// Not thread safe. Stages throw Error. Where the backend is asynchronous, all that is called for a
+// picture may return before it is done; finish() waits.
 class Stages {
 public:
-    virtual ~Stages() = default;
+    virtual ~Stages() = default;  // waits for what is under way
+
+    // Whether images may lie in this memory.
+    virtual bool reaches(mdrn_memory memory) const = 0;
+
+    // Bytes that are free where the maps lie; 0 where that is not known.
+    virtual uint64_t free_memory() const = 0;
 
     // Bytes that frames of this size need.
     virtual uint64_t memory_needed(Size size, Plan plan) const = 0;
@@ -47,6 +53,11 @@ public:
     // Planes of the image -> RGB in [0, 1] (3, H, W), according to its matrix, range and siting.
     // An image smaller than the prepared size is extended by its last column and row.
     virtual void unpack(const mdrn_image &image) = 0;
+
+    // Around head ... tail. false: a backend that keeps a record of them has repeated it, and they
+    // are left out.
+    virtual bool begin() { return true; }
+    virtual void end() {}
 
     // Eq. 8: x = f0 = conv3x3(rgb - mean), zero padding. The shifted mean is the data set's.
     virtual void head() = 0;
@@ -78,6 +89,8 @@ public:
     // hr -> planes of the image, cropped to its size; integers rounded and clipped, float as it is.
     virtual void pack(const mdrn_image &image) = 0;
 
+    // Waits until the oldest picture that was packed and not waited for is whole. One in CUDA
+    // memory is whole when what has been enqueued by then is.
     virtual void finish() {}
 };
 

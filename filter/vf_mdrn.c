@@ -79,7 +79,7 @@ typedef struct MDRNContext {
     mdrn_context *mdrn;
     AVFifo *jobs;           ///< frames in flight, the oldest first
     mdrn_layout layout;
-    int queried;            ///< times that query_formats() was called
+    int queried;            ///< times that query_formats was called
     int warned_interlaced;
     int said_matrix;
 } MDRNContext;
@@ -295,10 +295,12 @@ static int query_formats(AVFilterContext *ctx)
     MDRNContext *s                 = ctx->priv;
     int ret;
 
-    /* Once more, when filters that take anything know what they will get. */
-    if (!s->queried++ || !offered || !offered->nb_formats)
+    /* Once more, when filters that take anything know what they will get.
+     * FATE's filtfmts asks a filter that has none before it. */
+    if (ctx->inputs[0]->src &&
+        (!s->queried++ || !offered || !offered->nb_formats))
         return AVERROR(EAGAIN);
-    if (offered->nb_formats == 1) {
+    if (offered && offered->nb_formats == 1) {
         only = offered->formats[0];
         say_refused(ctx, av_pix_fmt_desc_get(only));
     }

@@ -156,7 +156,9 @@ TEST(Api, RefusesSettingsThatCannotBe) {
     open_error(settings, MDRN_ERROR_INVALID_ARGUMENT);
     settings = small_settings();
     settings.device = MDRN_DEVICE_CUDA;
-    EXPECT_NE(open_error(settings, MDRN_ERROR_UNSUPPORTED).find("CUDA"), std::string::npos);
+    setenv("MDRN_CUDA_LIBRARY", "/nowhere/libmdrn_cuda.so", 1);
+    EXPECT_NE(open_error(settings, MDRN_ERROR_UNSUPPORTED).find("no GPU can be used"),
+              std::string::npos);
     settings = small_settings();
     settings.precision = MDRN_PRECISION_BF16;
     open_error(settings, MDRN_ERROR_UNSUPPORTED);
@@ -178,7 +180,30 @@ TEST(Api, RefusesPicturesThatDoNotFit) {
     FloatPicture good(30, 30);
     EXPECT_EQ(mdrn_send(context.get(), &broken.image, &good.image, nullptr),
               MDRN_ERROR_INVALID_ARGUMENT);
+    FloatPicture far(15, 15);
+    far.image.memory = MDRN_MEMORY_CUDA;
+    EXPECT_EQ(mdrn_send(context.get(), &far.image, &good.image, nullptr), MDRN_ERROR_UNSUPPORTED);
+    EXPECT_NE(std::string(mdrn_last_error()).find("MDRN_DEVICE_CUDA"), std::string::npos);
     EXPECT_EQ(mdrn_receive(context.get(), nullptr), MDRN_AGAIN);
+}
+
+TEST(Api, WithoutAGpuAutoTellsOnceWhyTheCpuComputes) {
+    setenv("MDRN_CUDA_LIBRARY", MDRN_SOURCE_DIR "/README.md", 1);
+    std::vector<std::string> told;
+    mdrn_settings settings = small_settings();
+    settings.device = MDRN_DEVICE_AUTO;
+    settings.log = [](void *opaque, mdrn_log_level level, const char *message) {
+        if (level <= MDRN_LOG_INFO)
+            static_cast<std::vector<std::string> *>(opaque)->push_back(message);
+    };
+    settings.log_opaque = &told;
+    const Context context = open(settings);
+    const FloatPicture in(15, 15);
+    FloatPicture out(30, 30);
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(enlarge(context.get(), in.image, out.image), 0);
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_NE(told[0].find("the CPU computes"), std::string::npos) << told[0];
+    EXPECT_NE(told[0].find("README.md"), std::string::npos) << told[0];
 }
 
 // The first count columns and rows of a picture, the last of which go on to its edges.

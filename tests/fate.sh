@@ -19,6 +19,9 @@ patch=$(patches_for "$version" | head -n 1)
 
 if [[ ${2-} == --update ]]; then
     make -C "$tree" GEN=1 fate-filter-mdrn fate-filter-pixfmts-mdrn >&2
+    # GEN=1 takes what a failed ffmpeg printed, too.
+    [[ -s $tree/tests/ref/fate/filter-mdrn && -s $tree/tests/ref/fate/filter-pixfmts-mdrn ]] ||
+        die "FATE printed nothing; see $tree/tests/data/fate/"
     line=${patch##*ffmpeg-}
     cp "$tree/tests/ref/fate/filter-mdrn" "$root/patches/fate/"
     cp "$tree/tests/ref/fate/filter-pixfmts-mdrn" "$root/patches/fate/filter-pixfmts-mdrn-${line%.patch}"
@@ -27,7 +30,7 @@ fi
 add_references "$patch" "$tree"
 failed=0
 for name in filter-mdrn filter-pixfmts-mdrn; do
-    if log=$(make -C "$tree" "fate-$name" 2>&1); then
+    if log=$(test -s "$tree/tests/ref/fate/$name" && make -C "$tree" "fate-$name" 2>&1); then
         echo "ok - fate-$name"
     else
         echo "not ok - fate-$name"

@@ -42,8 +42,6 @@ void expect_refused(const std::function<void(mdrn_image &)> &spoil, const std::s
 
 TEST(Image, SizeAndMemory) {
     expect_refused([](mdrn_image &i) { i.size = 0; }, "sizeof(mdrn_image)");
-    expect_refused([](mdrn_image &i) { i.memory = MDRN_MEMORY_CUDA; }, "CUDA",
-                   MDRN_ERROR_UNSUPPORTED);
     expect_refused([](mdrn_image &i) { set_raw(i.memory, 2); }, "memory");
     for (const int side : {0, -1, INT_MIN, INT_MAX, INT_MAX / 4}) {
         expect_refused([&](mdrn_image &i) { i.width = side; }, "size is");

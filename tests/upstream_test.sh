@@ -50,9 +50,10 @@ raises_minor() {
     ((now == was + 1))
 }
 
-# Of patcheck's hints, those that its own text calls vague, and two that are
-# wrong here: av_cold for names with "end" in them, and a brace on its own line
-# in arrays of pads, where all filters have it.
+# Of patcheck's hints, those left out that it calls vague itself or that are
+# wrong for code such as this: av_cold for any name with "end" in it, a brace on
+# its own line in arrays of pads, else without braces, comments in functions,
+# av_bprintf for printf, shifts for divisions of what may be negative.
 patcheck() {
     (
         cd "$tmp" || exit
@@ -60,7 +61,7 @@ patcheck() {
         git/tools/patcheck filter.diff | sed -e '1,/^License/d' -e 's/\x1b\[[0-9;]*m\?K\?//g' |
             awk '
             /^$/ { title = 1; next }
-            title { title = 0; wrong = /may need av_cold|same line as the related|possibly unused|Missing changelog/ }
+            title { title = 0; wrong = /av_cold|same line as|possibly unused|Missing changelog|Please use av_log|>> maybe|prior to else|Non doxy/ }
             !wrong && !/^--$/ { print }' >hints
         cat hints
         ! grep -q . hints

@@ -21,7 +21,11 @@ public:
         check(cudaMalloc(&data_, bytes),
               "allocating " + std::to_string((bytes >> 20) + 1) + " MiB of device memory");
     }
-    ~DeviceMemory() { cudaFree(data_); }
+    ~DeviceMemory() {
+        if (!data_) return;
+        cudaDeviceSynchronize();  // where an error cut work off, some may be under way
+        cudaFree(data_);
+    }
     DeviceMemory(DeviceMemory &&other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
     DeviceMemory &operator=(DeviceMemory &&other) noexcept {
         std::swap(data_, other.data_);

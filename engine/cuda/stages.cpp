@@ -98,6 +98,12 @@ void CudaStages::convolve(const Convolution &convolution, const char *name, int 
     convolution.run(x, weight, y, places_->workspace, queue_.stream);
 }
 
+uint64_t CudaStages::free_memory() const {
+    size_t free = 0, total = 0;
+    check(cudaMemGetInfo(&free, &total), "asking for the free memory");
+    return free;
+}
+
 void CudaStages::finish() {
     check(cudaStreamSynchronize(queue_.stream), "computing a picture");
     warn_of_odd();

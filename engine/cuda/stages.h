@@ -75,6 +75,11 @@ public:
     void tail() override;
     void pack(const mdrn_image &image) override;
     void finish() override;
+    bool reaches(mdrn_memory memory) const override { return memory == MDRN_MEMORY_CUDA; }
+    uint64_t free_memory() const override;
+
+    // Warns of what pictures that are done have shown.
+    void warn_of_odd();
 
     // Where work is enqueued from now on, and who is told of each launch.
     Queue &queue() { return queue_; }
@@ -93,7 +98,6 @@ private:
     void convolve(const Convolution &convolution, const char *name, int inputs, int outputs,
                   int kernel, const void *x, const void *weight, void *y);
     void fill_distilled();  // the channel of 1
-    void warn_of_odd();
 
     size_t pixels() const { return size_t(size_.width) * size_t(size_.height); }
     double map_bytes(int channels) const { return double(pixels()) * channels * (half_ ? 2 : 4); }

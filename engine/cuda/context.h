@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The GPU that stages run on: the driver, opened by name since a machine may have none, and a
+// context of it, lent or the device's primary one.
+#pragma once
+
+#include <cuda.h>
+
+#include "backends.h"
+
+namespace mdrn::cuda {
+
+class Context {
+public:
+    // Throws Error(MDRN_ERROR_UNSUPPORTED) where there is no driver, one that is too old, no GPU or
+    // not the one asked for; Error(MDRN_ERROR_INVALID_ARGUMENT) where the lent context is on
+    // another GPU than options.gpu.
+    explicit Context(const CudaOptions &options);
+    ~Context();
+    Context(const Context &) = delete;
+
+private:
+    friend class Current;
+    CUcontext context_ = nullptr;
+    CUdevice device_ = 0;
+    bool primary_ = false;  // retained, to be released
+};
+
+// Makes a context the calling thread's current one for as long as it lives.
+class Current {
+public:
+    explicit Current(const Context &context);
+    ~Current();
+    Current(const Current &) = delete;
+};
+
+}  // namespace mdrn::cuda

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// libmdrn_cuda.so through mdrn.h, on the emulated device: contexts, streams, both memories, and
+// what happens where something is missing or fails.
+#include <cuda.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "api.h"
+#include "emulator/control.h"
+
+namespace mdrn::test {
+namespace {
+
+constexpr int kWidth = 24, kHeight = 18;
+
+mdrn_settings cuda_settings(int depth = 1) {
+    mdrn_settings settings = small_settings();
+    settings.device = MDRN_DEVICE_CUDA;
+    settings.precision = MDRN_PRECISION_FP32;
+    settings.async_depth = depth;
+    return settings;
+}
+
+// A picture of its own for each seed.
+FloatPicture picture(int width, int height, int seed) {
+    FloatPicture result(width, height);
+    for (size_t i = 0; i < result.values.size(); ++i)
+        result.values[i] = 0.5F + 0.5F * std::sin(0.37F * static_cast<float>(i) + float(seed));
+    return result;
+}
+
+FloatPicture on_cpu(const FloatPicture &in) {
+    const Context context = open(small_settings());
+    FloatPicture out(2 * in.image.width, 2 * in.image.height);
+    EXPECT_EQ(enlarge(context.get(), in.image, out.image), 0) << mdrn_last_error();
+    return out;
+}
+
+void expect_close(const FloatPicture &a, const FloatPicture &b) {
+    for (size_t i = 0; i < a.values.size(); ++i) ASSERT_NEAR(a.values[i], b.values[i], 1e-4F) << i;
+}
+
+// A device of its own for each test, that has to have no faults and all memory back at the end.
+class Guest : public testing::Test {
+protected:
+    void SetUp() override {
+        setenv("MDRN_CUDA_LIBRARY", EMULATED_FOLDER "/libmdrn_cuda.so", 1);
+        emulated::reset();
+        emulated::set_twice(false);
+    }
+    void TearDown() override {
+        for (const std::string &fault : emulated::take_faults()) ADD_FAILURE() << fault;
+        EXPECT_EQ(emulated::bytes_in_use(), 0U);
+        emulated::reset();
+    }
+};
+
+// A context of the caller's, as FFmpeg has one.
+struct Lender {
+    explicit Lender(bool with_stream) {
+        EXPECT_EQ(cuInit(0), CUDA_SUCCESS);
+        EXPECT_EQ(cuCtxCreate(&context, 0, 0), CUDA_SUCCESS);
+        if (with_stream) {
+            EXPECT_EQ(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING), CUDA_SUCCESS);
+        }
+        CUcontext left;
+        EXPECT_EQ(cuCtxPopCurrent(&left), CUDA_SUCCESS);
+    }
+    ~Lender() {
+        EXPECT_EQ(cuCtxPushCurrent(context), CUDA_SUCCESS);
+        if (stream) {
+            EXPECT_EQ(cuStreamDestroy(stream), CUDA_SUCCESS);
+        }
+        EXPECT_EQ(cuCtxDestroy(context), CUDA_SUCCESS);
+    }
+    CUcontext context = nullptr;
+    CUstream stream = nullptr;
+};
+
+// A float picture in the memory of a lender's context.
+class DevicePicture {
+public:
+    DevicePicture(const Lender &lender, const FloatPicture &like)
+        : lender_(lender), bytes_(like.values.size() * sizeof(float)), image(like.image) {
+        EXPECT_EQ(cuCtxPushCurrent(lender_.context), CUDA_SUCCESS);
+        EXPECT_EQ(cuMemAlloc(&data_, bytes_), CUDA_SUCCESS);
+        EXPECT_EQ(cuMemcpyHtoD(data_, like.values.data(), bytes_), CUDA_SUCCESS);
+        pop();
+        image.memory = MDRN_MEMORY_CUDA;
+        for (int c = 0; c < 3; ++c)
+            image.data[c] = reinterpret_cast<void *>(data_ + bytes_ / 3 * static_cast<size_t>(c));
+    }
+    ~DevicePicture() {
+        EXPECT_EQ(cuCtxPushCurrent(lender_.context), CUDA_SUCCESS);
+        EXPECT_EQ(cuMemFree(data_), CUDA_SUCCESS);
+        pop();
+    }
+    FloatPicture read() const {
+        FloatPicture result(image.width, image.height);
+        EXPECT_EQ(cuCtxPushCurrent(lender_.context), CUDA_SUCCESS);
+        EXPECT_EQ(cuStreamSynchronize(lender_.stream), CUDA_SUCCESS);
+        EXPECT_EQ(cuMemcpyDtoH(result.values.data(), data_, bytes_), CUDA_SUCCESS);
+        pop();
+        return result;
+    }
+
+private:
+    static void pop() {
+        CUcontext left;
+        EXPECT_EQ(cuCtxPopCurrent(&left), CUDA_SUCCESS);
+    }
+    const Lender &lender_;
+    size_t bytes_;
+    CUdeviceptr data_ = 0;
+
+public:
+    mdrn_image image;
+};
+
+TEST_F(Guest, HostPicturesGoToTheGpuAndComeBackInOrder) {
+    for (int depth : {1, 2, 3}) {
+        const Context context = open(cuda_settings(depth));
+        std::vector<FloatPicture> in, out;
+        for (int i = 0; i < 5; ++i) {
+            in.push_back(picture(kWidth, kHeight, i));
+            out.emplace_back(2 * kWidth, 2 * kHeight);
+        }
+        int received = 0;
+        const auto receive = [&] {
+            void *opaque = nullptr;
+            ASSERT_EQ(mdrn_receive(context.get(), &opaque), 0) << mdrn_last_error();
+            EXPECT_EQ(opaque, &out[received]);
+            expect_close(out[received], on_cpu(in[received]));
+            ++received;
+        };
+        for (int i = 0; i < 5; ++i) {
+            if (i - received == depth) receive();
+            ASSERT_EQ(mdrn_send(context.get(), &in[i].image, &out[i].image, &out[i]), 0)
+                << mdrn_last_error();
+        }
+        EXPECT_EQ(mdrn_send(context.get(), nullptr, nullptr, nullptr), 0);
+        while (received < 5) receive();
+        EXPECT_EQ(mdrn_receive(context.get(), nullptr), MDRN_EOF);
+    }
+}
+
+TEST_F(Guest, PicturesOfALentContextStayThere) {
+    for (bool with_stream : {false, true}) {
+        const Lender lender(with_stream);
+        mdrn_settings settings = cuda_settings();
+        settings.cuda_context = lender.context;
+        settings.cuda_stream = lender.stream;
+        const Context context = open(settings);
+        for (int i = 0; i < 4; ++i) {  // plain, recorded, repeated twice
+            const FloatPicture small = picture(kWidth, kHeight, i);
+            const DevicePicture in(lender, small);
+            const DevicePicture out(lender, FloatPicture(2 * kWidth, 2 * kHeight));
+            ASSERT_EQ(enlarge(context.get(), in.image, out.image), 0) << mdrn_last_error();
+            expect_close(out.read(), on_cpu(small));
+        }
+    }
+}
+
+TEST_F(Guest, EitherMemoryGoesIntoEither) {
+    const Lender lender(true);
+    mdrn_settings settings = cuda_settings();
+    settings.cuda_context = lender.context;
+    settings.cuda_stream = lender.stream;
+    const Context context = open(settings);
+    const FloatPicture small = picture(kWidth, kHeight, 7);
+    FloatPicture large(2 * kWidth, 2 * kHeight);
+    {
+        const DevicePicture in(lender, small);
+        ASSERT_EQ(enlarge(context.get(), in.image, large.image), 0) << mdrn_last_error();
+    }
+    expect_close(large, on_cpu(small));
+    const DevicePicture out(lender, FloatPicture(2 * kWidth, 2 * kHeight));
+    ASSERT_EQ(enlarge(context.get(), small.image, out.image), 0) << mdrn_last_error();
+    expect_close(out.read(), on_cpu(small));
+}
+
+TEST_F(Guest, SizesMayChange) {
+    const Context context = open(cuda_settings());
+    for (auto [width, height] :
+         {std::pair{24, 18}, {24, 18}, {1, 1}, {17, 31}, {17, 31}, {24, 18}}) {
+        const FloatPicture in = picture(width, height, width);
+        FloatPicture out(2 * width, 2 * height);
+        ASSERT_EQ(enlarge(context.get(), in.image, out.image), 0) << mdrn_last_error();
+        expect_close(out, on_cpu(in));
+    }
+}
+
+TEST_F(Guest, Fp16IsNearFp32) {
+    mdrn_settings settings = cuda_settings();
+    settings.precision = MDRN_PRECISION_AUTO;
+    const Context context = open(settings);
+    const FloatPicture in = picture(kWidth, kHeight, 3);
+    FloatPicture out(2 * kWidth, 2 * kHeight);
+    ASSERT_EQ(enlarge(context.get(), in.image, out.image), 0) << mdrn_last_error();
+    const FloatPicture expected = on_cpu(in);
+    float most = 0;
+    for (size_t i = 0; i < out.values.size(); ++i)
+        most = std::max(most, std::abs(out.values[i] - expected.values[i]));
+    EXPECT_LT(most, 0.02F);
+    EXPECT_GT(most, 1e-5F) << "that was not fp16";
+}
+
+std::string open_error(const mdrn_settings &settings, int code) {
+    mdrn_context *context = nullptr;
+    EXPECT_EQ(mdrn_open(&context, &settings), code);
+    mdrn_close(&context);
+    return mdrn_last_error();
+}
+
+TEST_F(Guest, SaysWhichGpuThereIsNot) {
+    mdrn_settings settings = cuda_settings();
+    settings.gpu = 3;
+    EXPECT_NE(open_error(settings, MDRN_ERROR_UNSUPPORTED).find("no gpu 3"), std::string::npos)
+        << mdrn_last_error();
+    const Lender lender(true);
+    settings.cuda_context = lender.context;
+    settings.cuda_stream = lender.stream;
+    EXPECT_NE(open_error(settings, MDRN_ERROR_INVALID_ARGUMENT).find("frames are on gpu 0"),
+              std::string::npos)
+        << mdrn_last_error();
+    settings.gpu = 0;
+    open(settings);
+    settings.precision = MDRN_PRECISION_BF16;
+    EXPECT_NE(open_error(settings, MDRN_ERROR_UNSUPPORTED).find("fp16"), std::string::npos);
+}
+
+// Every call that can fail does so once, from open to close; then all goes well.
+TEST_F(Guest, FailuresOfTheDriverAreErrorsAndLoseNothing) {
+    const FloatPicture in = picture(15, 15, 1);
+    FloatPicture out(30, 30);
+    int failures = 0;
+    const auto attempt = [&] {
+        mdrn_context *opened = nullptr;
+        const mdrn_settings settings = cuda_settings();
+        int result = mdrn_open(&opened, &settings);
+        const Context context(opened);
+        for (int i = 0; result == 0 && i < 3; ++i)
+            result = enlarge(context.get(), in.image, out.image);
+        if (result) {
+            EXPECT_STRNE(mdrn_last_error(), "");
+            ++failures;
+        }
+        emulated::fail_call(0);
+        emulated::fail_allocation(0);
+        if (context) {
+            EXPECT_EQ(enlarge(context.get(), in.image, out.image), 0) << mdrn_last_error();
+            expect_close(out, on_cpu(in));
+        }
+        return result;
+    };
+    // Some failures may pass unnoticed, as one of giving back does; many in a row are the end.
+    for (const auto &fail : {emulated::fail_call, emulated::fail_allocation})
+        for (int n = 1, unnoticed = 0; unnoticed < 20; ++n) {
+            fail(n);
+            SCOPED_TRACE(n);
+            unnoticed = attempt() == 0 ? unnoticed + 1 : 0;
+        }
+    std::printf("%d failures\n", failures);
+    EXPECT_GT(failures, 100);
+}
+
+}  // namespace
+}  // namespace mdrn::test
