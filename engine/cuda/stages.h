@@ -56,8 +56,8 @@ struct Places {
 
 class CudaStages final : public Stages {
 public:
-    // The model must outlive the stages, and cudnn too (null: no cuDNN, plain kernels instead).
-    // The context that is current now is current in every call, and when they go.
+    // cudnn must outlive the stages (null: no cuDNN, plain kernels instead). The context that is
+    // current now is current in every call, and when they go.
     CudaStages(const Model &model, Cudnn *cudnn, bool fp16, cudaStream_t stream, WarnOnce warn);
     ~CudaStages() override;
 
