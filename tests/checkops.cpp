@@ -14,6 +14,11 @@
 #include "stage_checks.h"
 
 namespace mdrn {
+
+void PrintTo(const Size &size, std::ostream *out) {
+    *out << size.width << "x" << size.height;
+}
+
 namespace {
 
 using namespace test;
