@@ -28,6 +28,7 @@ for case in $cases; do
         [in$n]mdrn=device=cpu,scale,format=gbrp[after$n];
         [before$n][after$n]hstack,pad=iw+8:ih+8:4:4:gray,setparams=colorspace=gbr[pair$n];"
     pairs+=("[pair$n]")
+    # shellcheck disable=SC2017  # the row is a whole number
     layout+=("$((n % 3 * 392))_$((n / 3 * 200))")
     echo "row $((n / 3 + 1)), column $((n % 3 + 1)): $format $matrix $range"
     n=$((n + 1))
