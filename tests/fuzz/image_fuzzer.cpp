@@ -98,8 +98,8 @@ int64_t claimed(const mdrn_image &image, int p, int64_t stride, int64_t &row) {
         if (c.plane != p) continue;
         const int bits = c.shift + c.depth;
         const int word = bits <= 8 ? 1 : bits <= 16 ? 2 : 4;
-        row = std::max(
-            row, (side(image.width, image.layout.log2_chroma_w) - 1) * c.step + c.offset + word);
+        const int64_t last = side(image.width, image.layout.log2_chroma_w) - 1;
+        row = std::max(row, last * c.step + std::max<int>(c.step, c.offset + word));
         rows = std::max(rows, side(image.height, image.layout.log2_chroma_h));
     }
     if (rows > kMany || std::abs(stride) > kMany) return kMany + 1;
