@@ -75,8 +75,9 @@ void CpuStages::distill_strip(int index, bool with_c, int x0, int x1, int y0, in
         const PackedBSConv &conv = block.refined[k];
         const Ring &pw = scratch.pw[k];
         channel_pointers(row, pitch, c, in);
-        kernels_.pointwise(conv.pw, nullptr, in, pw.row(y), pw.pitch(), columns, Start::bias,
-                           Epilogue::none);
+        const Kernels &kernels = k == 0 ? exact_ : kernels_;
+        kernels.pointwise(conv.pw, nullptr, in, pw.row(y), pw.pitch(), columns, Start::bias,
+                          Epilogue::none);
         for (int channel = 0; channel < conv.channels; ++channel) {
             float *values = pw.row(y) + channel * pw.pitch();
             if (x0 == 0) values[kHalo - 1] = values[kHalo + 1];

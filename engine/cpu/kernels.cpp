@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cpu/kernels.h"
 
+#include "cpu/bf16.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels.cpp"
 // clang-format off: this header first
@@ -19,64 +21,103 @@ using D = hn::CappedTag<float, kQuantum>;
 using V = hn::Vec<D>;
 constexpr D d;
 
-// Of N vectors at a time, for a processor to overlap them: each by itself is one long chain.
-// x P(u) / Q(u) with u = x² for x within the bounds, and what it is there beyond them; p and q
-// begin with the highest power.
-template <int N, int kTerms>
-HWY_INLINE void odd_ratio(V (&x)[N], float bound, const float (&p)[kTerms],
-                          const float (&q)[kTerms]) {
-    V u[N], num[N], den[N];
-    for (int v = 0; v < N; ++v) {
-        x[v] = hn::Min(hn::Max(x[v], hn::Set(d, -bound)), hn::Set(d, bound));
-        u[v] = hn::Mul(x[v], x[v]);
-        num[v] = hn::Set(d, p[0]);
-        den[v] = hn::Set(d, q[0]);
-    }
-    for (int k = 1; k < kTerms; ++k)
+// Functions of N vectors at a time, for a processor to overlap them: each by itself is one long
+// chain.
+
+// x P(x²) / Q(x²) within the bounds, and what it is there beyond them. The powers fall.
+template <int kP, int kQ>
+struct OddRatio {
+    float bound;
+    float p[kP];
+    float q[kQ];
+
+    template <bool kQuick, int N>
+    HWY_INLINE void apply(V (&x)[N]) const {
+        V u[N], num[N], den[N];
         for (int v = 0; v < N; ++v) {
-            num[v] = hn::MulAdd(num[v], u[v], hn::Set(d, p[k]));
-            den[v] = hn::MulAdd(den[v], u[v], hn::Set(d, q[k]));
+            x[v] = hn::Min(hn::Max(x[v], hn::Set(d, -bound)), hn::Set(d, bound));
+            u[v] = hn::Mul(x[v], x[v]);
+            num[v] = hn::Set(d, p[0]);
+            den[v] = hn::Set(d, q[0]);
         }
-    for (int v = 0; v < N; ++v) x[v] = hn::Div(hn::Mul(x[v], num[v]), den[v]);
-}
-
-// x (1/2 + e(x)), where e = Phi - 1/2 is fitted to 7e-9 on [-5.5, 5.5].
-template <int N>
-HWY_INLINE void gelu(V (&x)[N]) {
-    static constexpr float kP[] = {2.2749482297967916e-08F, 6.352113814500626e-06F,
-                                   0.00016882477211765945F, 0.004677255172282457F,
-                                   0.033852554857730865F,   0.398942232131958F};
-    static constexpr float kQ[] = {1.1975071174674667e-06F, 7.364722841884941e-05F,
-                                   0.001884439610876143F,   0.028645819053053856F,
-                                   0.2515217065811157F,     1.0F};
-    const V half = hn::Set(d, 0.5F);
-    V e[N];
-    for (int v = 0; v < N; ++v) e[v] = x[v];
-    odd_ratio(e, 5.5F, kP, kQ);
-    for (int v = 0; v < N; ++v) {
-        e[v] = hn::Min(hn::Max(e[v], hn::Set(d, -0.5F)), half);
-        x[v] = hn::MulAdd(x[v], e[v], hn::Mul(x[v], half));
+        for (int k = 1; k < kP; ++k)
+            for (int v = 0; v < N; ++v) num[v] = hn::MulAdd(num[v], u[v], hn::Set(d, p[k]));
+        for (int k = 1; k < kQ; ++k)
+            for (int v = 0; v < N; ++v) den[v] = hn::MulAdd(den[v], u[v], hn::Set(d, q[k]));
+        for (int v = 0; v < N; ++v) {
+            num[v] = hn::Mul(x[v], num[v]);
+            x[v] = kQuick ? hn::Mul(num[v], hn::ApproximateReciprocal(den[v]))
+                          : hn::Div(num[v], den[v]);
+        }
     }
-}
+};
 
-// sigmoid - 1/2 is fitted to 4e-9 on [-16.5, 16.5].
-template <int N>
-HWY_INLINE void sigmoid(V (&x)[N]) {
-    static constexpr float kP[] = {1.423309647224924e-11F, 8.377871552056604e-08F,
-                                   5.53923164261505e-05F, 0.008388957008719444F,
-                                   0.2499999850988388F};
-    static constexpr float kQ[] = {3.227577982656271e-09F, 5.26180156157352e-06F,
-                                   0.0016290084458887577F, 0.1168891191482544F, 1.0F};
-    odd_ratio(x, 16.5F, kP, kQ);
-    for (int v = 0; v < N; ++v) x[v] = hn::Add(x[v], hn::Set(d, 0.5F));
-}
+struct Exact {
+    // x (1/2 + e(x)), where e = Phi - 1/2 is fitted to 7e-9.
+    template <int N>
+    static HWY_INLINE void gelu(V (&x)[N]) {
+        static constexpr OddRatio<6, 6> kRatio{
+            5.5F,
+            {2.2749482297967916e-08F, 6.352113814500626e-06F, 0.00016882477211765945F,
+             0.004677255172282457F, 0.033852554857730865F, 0.398942232131958F},
+            {1.1975071174674667e-06F, 7.364722841884941e-05F, 0.001884439610876143F,
+             0.028645819053053856F, 0.2515217065811157F, 1.0F}};
+        const V half = hn::Set(d, 0.5F);
+        V e[N];
+        for (int v = 0; v < N; ++v) e[v] = x[v];
+        kRatio.apply<false>(e);
+        for (int v = 0; v < N; ++v) {
+            e[v] = hn::Min(hn::Max(e[v], hn::Set(d, -0.5F)), half);
+            x[v] = hn::MulAdd(x[v], e[v], hn::Mul(x[v], half));
+        }
+    }
+
+    // sigmoid - 1/2 is fitted to 4e-9.
+    template <int N>
+    static HWY_INLINE void sigmoid(V (&x)[N]) {
+        static constexpr OddRatio<5, 5> kRatio{
+            16.5F,
+            {1.423309647224924e-11F, 8.377871552056604e-08F, 5.53923164261505e-05F,
+             0.008388957008719444F, 0.2499999850988388F},
+            {3.227577982656271e-09F, 5.26180156157352e-06F, 0.0016290084458887577F,
+             0.1168891191482544F, 1.0F}};
+        kRatio.apply<false>(x);
+        for (int v = 0; v < N; ++v) x[v] = hn::Add(x[v], hn::Set(d, 0.5F));
+    }
+};
+
+// Beside bf16, which keeps two or three digits.
+struct Quick {
+    // Phi - 1/2 is fitted to 2e-5.
+    template <int N>
+    static HWY_INLINE void gelu(V (&x)[N]) {
+        static constexpr OddRatio<3, 4> kRatio{
+            4.2F,
+            {0.00269782241F, 0.0354486071F, 0.398849249F},
+            {0.000434413116F, 0.0249959398F, 0.254713833F, 1.0F}};
+        V e[N];
+        for (int v = 0; v < N; ++v) e[v] = x[v];
+        kRatio.apply<true>(e);
+        for (int v = 0; v < N; ++v) x[v] = hn::Mul(x[v], hn::Add(e[v], hn::Set(d, 0.5F)));
+    }
+
+    // Fitted to 2e-5.
+    template <int N>
+    static HWY_INLINE void sigmoid(V (&x)[N]) {
+        static constexpr OddRatio<3, 3> kRatio{10.0F,
+                                               {1.02334952e-05F, 0.00635769591F, 0.24995254F},
+                                               {0.000789948681F, 0.108626015F, 1.0F}};
+        kRatio.apply<true>(x);
+        for (int v = 0; v < N; ++v) x[v] = hn::Add(x[v], hn::Set(d, 0.5F));
+    }
+};
 
 // N vectors of a row that begin at out.
-template <Epilogue E, int N>
+template <Epilogue E, class Functions, int N>
 HWY_INLINE void finish(V (&values)[N], float *out) {
     const int n = static_cast<int>(hn::Lanes(d));
-    if constexpr (E == Epilogue::gelu) gelu(values);
-    if constexpr (E == Epilogue::gate) sigmoid(values);
+    if constexpr (E == Epilogue::gelu) Functions::gelu(values);
+    if constexpr (E == Epilogue::gate) Functions::sigmoid(values);
     for (int v = 0; v < N; ++v) {
         if constexpr (E == Epilogue::gate) {
             const V old = hn::LoadU(d, out + v * n);
@@ -125,7 +166,7 @@ HWY_INLINE void pointwise_block(const Packed &w, int first, const float *bias,
         }
     }
     for (int o = 0; o < kRows; ++o)
-        if (o < outputs) finish<E>(sum[o], out + o * pitch);
+        if (o < outputs) finish<E, Exact>(sum[o], out + o * pitch);
 }
 
 template <int kVectors, Epilogue E>
@@ -203,6 +244,7 @@ private:
 #endif
 
 // One channel of depthwise.
+template <class Functions>
 struct Depthwise {
     Taps above, here, below;
     V w[9];
@@ -224,12 +266,13 @@ struct Depthwise {
                 for (int v = 0; v < N; ++v)
                     sum[v] = hn::Add(sum[v], hn::LoadU(d, more + x + v * n));
         if (with_gelu)
-            finish<Epilogue::gelu>(sum, out + x);
+            finish<Epilogue::gelu, Functions>(sum, out + x);
         else
-            finish<Epilogue::none>(sum, out + x);
+            finish<Epilogue::none, Functions>(sum, out + x);
     }
 };
 
+template <class Functions>
 void depthwise(const float *taps, const float *bias, const float *const rows[3], ptrdiff_t in_pitch,
                const float *residual, ptrdiff_t residual_pitch, const float *residual2,
                ptrdiff_t residual2_pitch, float *out, ptrdiff_t out_pitch, int channels,
@@ -237,19 +280,19 @@ void depthwise(const float *taps, const float *bias, const float *const rows[3],
     const int n = static_cast<int>(hn::Lanes(d));
     const int end = (columns + kQuantum - 1) / kQuantum * kQuantum;
     for (int c = 0; c < channels; ++c) {
-        Depthwise channel{Taps(rows[0] + c * in_pitch),
-                          Taps(rows[1] + c * in_pitch),
-                          Taps(rows[2] + c * in_pitch),
-                          {},
-                          hn::Set(d, bias[c]),
-                          residual ? residual + c * residual_pitch : nullptr,
-                          residual2 ? residual2 + c * residual2_pitch : nullptr,
-                          out + c * out_pitch,
-                          with_gelu};
+        Depthwise<Functions> channel{Taps(rows[0] + c * in_pitch),
+                                     Taps(rows[1] + c * in_pitch),
+                                     Taps(rows[2] + c * in_pitch),
+                                     {},
+                                     hn::Set(d, bias[c]),
+                                     residual ? residual + c * residual_pitch : nullptr,
+                                     residual2 ? residual2 + c * residual2_pitch : nullptr,
+                                     out + c * out_pitch,
+                                     with_gelu};
         for (int k = 0; k < 9; ++k) channel.w[k] = hn::Set(d, taps[9 * c + k]);
         int x = 0;
-        for (; x + 2 * n <= end; x += 2 * n) channel.run<2>(x);
-        if (x < end) channel.run<1>(x);
+        for (; x + 2 * n <= end; x += 2 * n) channel.template run<2>(x);
+        if (x < end) channel.template run<1>(x);
     }
 }
 
@@ -296,8 +339,39 @@ Moments moments(const float *values, int count) {
     return {mean, m2};
 }
 
+template <Epilogue E>
+void conclude_all(const float *sums, const float *bias, float *out, ptrdiff_t pitch, int outputs,
+                  int columns, Start start) {
+    const int n = static_cast<int>(hn::Lanes(d));
+    for (int o = 0; o < outputs; ++o, sums += kSums, out += pitch) {
+        const V first = hn::Set(d, bias && start == Start::bias ? bias[o] : 0.0F);
+        for (int x = 0; x < columns; x += n) {
+            V sum[1] = {hn::Add(hn::LoadU(d, sums + x),
+                                start == Start::out ? hn::LoadU(d, out + x) : first)};
+            finish<E, Quick>(sum, out + x);
+        }
+    }
+}
+
+void conclude(const float *sums, const float *bias, float *out, ptrdiff_t pitch, int outputs,
+              int columns, Start start, Epilogue epilogue) {
+    switch (epilogue) {
+        case Epilogue::none:
+            return conclude_all<Epilogue::none>(sums, bias, out, pitch, outputs, columns, start);
+        case Epilogue::gelu:
+            return conclude_all<Epilogue::gelu>(sums, bias, out, pitch, outputs, columns, start);
+        case Epilogue::gate:
+            return conclude_all<Epilogue::gate>(sums, bias, out, pitch, outputs, columns, start);
+    }
+}
+
 const Kernels *table() {
-    static constexpr Kernels kernels{pointwise, depthwise, blend, moments};
+    static constexpr Kernels kernels{pointwise, depthwise<Exact>, blend, moments};
+    return &kernels;
+}
+
+const Bf16Kernels *bf16_table() {
+    static constexpr Bf16Kernels kernels{conclude, depthwise<Quick>};
     return &kernels;
 }
 
@@ -312,6 +386,7 @@ HWY_AFTER_NAMESPACE();
 namespace mdrn::cpu {
 
 HWY_EXPORT(table);
+HWY_EXPORT(bf16_table);
 
 namespace {
 
@@ -343,8 +418,13 @@ const std::vector<Target> &all_targets() {
 Packed::Packed(const float *weight, int outputs_, int inputs_, int columns, int first)
     : outputs(outputs_), inputs(inputs_), stride((outputs + kQuantum - 1) / kQuantum * kQuantum) {
     values.resize(static_cast<size_t>(stride) * inputs);
+    halves = Halves(weight + first, outputs, inputs, columns);
     for (int i = 0; i < inputs; ++i)
         for (int o = 0; o < outputs; ++o) values[i * stride + o] = weight[o * columns + first + i];
+}
+
+const Bf16Kernels &bf16_kernels() {
+    return *HWY_DYNAMIC_DISPATCH(bf16_table)();
 }
 
 std::vector<std::string> targets() {

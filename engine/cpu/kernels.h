@@ -5,10 +5,20 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace mdrn::cpu {
+
+// A matrix in bf16, row-major, filled up with zeros to whole tiles of 16 outputs and 32 inputs.
+struct Halves {
+    Halves() = default;
+    // weight: row-major (outputs, columns), of which `inputs` columns are taken.
+    Halves(const float *weight, int outputs, int inputs, int columns);
+    int outputs = 0, inputs = 0;  // of the whole tiles
+    std::vector<uint16_t> values;
+};
 
 inline constexpr int kQuantum = 16;  // columns
 inline constexpr int kSegment = 64;  // columns whose moments are summed in float
@@ -23,6 +33,7 @@ struct Packed {
     int inputs = 0;
     int stride = 0;
     std::vector<float> values;  // (inputs, stride)
+    Halves halves;
 };
 
 enum class Epilogue {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "cpu/bf16.h"
 #include "error.h"
 #include "os.h"
 
@@ -69,7 +70,8 @@ int strip_for_cache(const Model &model) {
 CpuStages::CpuStages(const Model &model, const CpuOptions &options, WarnOnce warn)
     : HostStages(std::move(warn)),
       model_(model),
-      kernels_(kernels(options.target)),
+      kernels_(options.bf16 ? kernels_in_bf16(options.target) : kernels(options.target)),
+      exact_(options.bf16 ? kernels("") : kernels_),
       strip_(options.strip ? (options.strip + kQuantum - 1) / kQuantum * kQuantum
                            : strip_for_cache(model)),
       threads_(options.threads),
@@ -231,6 +233,10 @@ namespace mdrn {
 
 std::vector<std::string> cpu_targets() {
     return cpu::targets();
+}
+
+std::vector<std::string> cpu_bf16_units() {
+    return cpu::bf16_units();
 }
 
 std::unique_ptr<HostStages> make_cpu_stages(const Model &model, const CpuOptions &options,

@@ -159,6 +159,8 @@ private:
 
     const Model &model_;
     const Kernels &kernels_;
+    const Kernels
+        &exact_;  // where bf16 is too coarse: for pixels, and for x, the sum of all blocks
     int strip_;
     Threads threads_;
     std::array<PackedBlock, kBlocks> blocks_;
