@@ -16,11 +16,16 @@ std::unique_ptr<HostStages> make_reference_stages(const Model &model, WarnOnce w
 // Highway's targets that this machine runs, best first, by Highway's names ("AVX3", "AVX2", ...).
 std::vector<std::string> cpu_targets();
 
+// What multiplies in bf16 here, best first ("AMX", "AVX512-BF16"); may be empty.
+std::vector<std::string> cpu_bf16_units();
+
 struct CpuOptions {
     int threads = 0;     // 0 = as many as the process may use
     int strip = 0;       // columns of a strip; 0 = by the cache
-    std::string target;  // one of cpu_targets(); "" = the best
+    std::string target;  // one of cpu_targets(), or with bf16 of cpu_bf16_units(); "" = the best
+    bool bf16 = false;   // pointwise convolutions in bf16, summed in fp32
 };
+// Throws Error(MDRN_ERROR_UNSUPPORTED) for a target that there is not, and for bf16 without a unit.
 std::unique_ptr<HostStages> make_cpu_stages(const Model &model, const CpuOptions &options,
                                             WarnOnce warn);
 

@@ -114,13 +114,18 @@ void check_settings(const mdrn_settings &settings) {
 
 std::unique_ptr<Stages> make_on_cpu(mdrn_context *context, const WarnOnce &warn) {
     const mdrn_settings &settings = context->settings;
-    if (settings.precision != MDRN_PRECISION_AUTO && settings.precision != MDRN_PRECISION_FP32)
+    const bool bf16 = settings.precision == MDRN_PRECISION_BF16;
+    if (settings.precision == MDRN_PRECISION_FP16)
         throw Error(MDRN_ERROR_UNSUPPORTED,
-                    "the CPU computes in fp32 only: use precision fp32 or auto");
+                    "the CPU computes in fp32 or bf16: use precision auto, fp32 or bf16");
+    if (settings.device == MDRN_DEVICE_REFERENCE && bf16)
+        throw Error(MDRN_ERROR_UNSUPPORTED,
+                    "the reference computes in fp32: use precision auto or fp32");
     if (settings.device == MDRN_DEVICE_REFERENCE)
         return make_reference_stages(context->model, warn);
     CpuOptions options;
     options.threads = settings.threads;
+    options.bf16 = bf16;
     return make_cpu_stages(context->model, options, warn);
 }
 

@@ -11,6 +11,13 @@ Size computed_size(Size frame) {
     return {std::max(frame.width, kSmallest), std::max(frame.height, kSmallest)};
 }
 
+void Stages::block(int block) {
+    distill(block);
+    mdsa(block);
+    ecca(block);
+    gather(block);
+}
+
 void run_network(Stages &stages, const mdrn_image &in, const mdrn_image &out) {
     stages.unpack(in);
     run_planes(stages);
@@ -20,12 +27,7 @@ void run_network(Stages &stages, const mdrn_image &in, const mdrn_image &out) {
 void run_planes(Stages &stages) {
     if (!stages.begin()) return;
     stages.head();
-    for (int block = 0; block < kBlocks; ++block) {
-        stages.distill(block);
-        stages.mdsa(block);
-        stages.ecca(block);
-        stages.gather(block);
-    }
+    for (int block = 0; block < kBlocks; ++block) stages.block(block);
     stages.tail();
     stages.end();
 }

@@ -17,6 +17,10 @@ uint64_t available_memory(const std::string &root = "");
 // Bytes of one core's second-level cache; 512 KiB where it is not known.
 uint64_t second_level_cache();
 
+// Whether this processor has these instructions and the system lets this process use them.
+bool has_avx512_bf16();
+bool has_amx_bf16();
+
 // Asks for huge pages for memory that is about to be touched; may do nothing.
 void use_huge_pages(void *memory, size_t bytes);
 

@@ -83,6 +83,9 @@ public:
     // Eq. 10, as a running sum: sum (+)= c1's columns of this block times x; c1's bias first.
     virtual void gather(int block) = 0;
 
+    // distill, mdsa, ecca and gather, in one where that saves passes over the maps.
+    virtual void block(int block);
+
     // Eq. 11: hr = shuffle(conv3x3(BSConv c2 GELU(sum) + f0)) + mean, zero padding: (3, sH, sW).
     virtual void tail() = 0;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // mdrn.h as a program sees it.
 #include "api.h"
+#include "backends.h"
 
 #include <gtest/gtest.h>
 
@@ -160,8 +161,14 @@ TEST(Api, RefusesSettingsThatCannotBe) {
     EXPECT_NE(open_error(settings, MDRN_ERROR_UNSUPPORTED).find("no GPU can be used"),
               std::string::npos);
     settings = small_settings();
-    settings.precision = MDRN_PRECISION_BF16;
+    settings.precision = MDRN_PRECISION_FP16;
     open_error(settings, MDRN_ERROR_UNSUPPORTED);
+    settings = small_settings();
+    settings.precision = MDRN_PRECISION_BF16;
+    settings.device = MDRN_DEVICE_REFERENCE;
+    open_error(settings, MDRN_ERROR_UNSUPPORTED);
+    settings.device = MDRN_DEVICE_CPU;
+    if (cpu_bf16_units().empty()) open_error(settings, MDRN_ERROR_UNSUPPORTED);
     settings = small_settings();
     settings.size = 0;
     open_error(settings, MDRN_ERROR_INVALID_ARGUMENT);

@@ -115,6 +115,13 @@ TEST_P(CheckOps, AgreesWithTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(All, CheckOps, testing::ValuesIn(cases()));
 
+// What block() does in one.
+void run_stage_by_stage(Stages &stages) {
+    stages.head();
+    for (int block = 0; block < kBlocks; ++block) stages.Stages::block(block);
+    stages.tail();
+}
+
 class SameBits : public testing::TestWithParam<Size> {};
 
 TEST_P(SameBits, ForEveryTargetStripPlanAndNumberOfThreads) {
@@ -131,6 +138,9 @@ TEST_P(SameBits, ForEveryTargetStripPlanAndNumberOfThreads) {
             test::set_rgb(*stages, rgb.data());
             run_planes(*stages);
             results.push_back({"network", size, test::get_hr(*stages)});
+            test::set_rgb(*stages, rgb.data());
+            run_stage_by_stage(*stages);
+            EXPECT_EQ(test::get_hr(*stages), results.back().values) << what << ", stage by stage";
             if (first.empty()) first = results;
             for (size_t i = 0; i < results.size(); ++i)
                 EXPECT_EQ(std::memcmp(results[i].values.data(), first[i].values.data(),

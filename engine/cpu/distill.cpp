@@ -32,6 +32,11 @@ int bands_of(int strips, int height, int threads) {
 }  // namespace
 
 void CpuStages::distill(int block) {
+    distill_map(block, false);
+}
+
+// with_c: also MDSA's c of fused.
+void CpuStages::distill_map(int block, bool with_c) {
     const int strip = std::min(strip_, size_.width);
     const int strips = (size_.width + strip - 1) / strip;
     // Of about equal width, in whole quanta.
@@ -46,12 +51,14 @@ void CpuStages::distill(int block) {
         const int y1 = static_cast<int>(int64_t{size_.height} * (band + 1) / bands);
         Carver carver(memory_->scratch[thread]);
         DistillScratch scratch(carver, model_, std::min(width, size_.width) + 2 * kHalo);
-        distill_strip(blocks_[block], model_.blocks[block], x0, x1, y0, y1, scratch);
+        distill_strip(block, with_c, x0, x1, y0, y1, scratch);
     });
 }
 
-void CpuStages::distill_strip(const PackedBlock &block, const Eadb &weights, int x0, int x1, int y0,
-                              int y1, DistillScratch &scratch) {
+void CpuStages::distill_strip(int index, bool with_c, int x0, int x1, int y0, int y1,
+                              DistillScratch &scratch) {
+    const PackedBlock &block = blocks_[index];
+    const Eadb &weights = model_.blocks[index];
     const int c = model_.features;
     const int d = model_.distilled();
     const int height = size_.height;
@@ -68,8 +75,9 @@ void CpuStages::distill_strip(const PackedBlock &block, const Eadb &weights, int
         const PackedBSConv &conv = block.refined[k];
         const Ring &pw = scratch.pw[k];
         channel_pointers(row, pitch, c, in);
-        kernels_.pointwise(conv.pw, nullptr, in, pw.row(y), pw.pitch(), columns, Start::bias,
-                           Epilogue::none);
+        const Kernels &kernels = k == 0 ? exact_ : kernels_;
+        kernels.pointwise(conv.pw, nullptr, in, pw.row(y), pw.pitch(), columns, Start::bias,
+                          Epilogue::none);
         for (int channel = 0; channel < conv.channels; ++channel) {
             float *values = pw.row(y) + channel * pw.pitch();
             if (x0 == 0) values[kHalo - 1] = values[kHalo + 1];
@@ -108,6 +116,8 @@ void CpuStages::distill_strip(const PackedBlock &block, const Eadb &weights, int
             next = channel_pointers(ring.row(y) + kHalo, ring.pitch(), d, next);
         kernels_.pointwise(block.c5, weights.c5.bias.data(), in, fused.row(y) + x0, fused.pitch,
                            x1 - x0, Start::bias, Epilogue::none);
+        const RowSet &map_of_c = memory_->conv1;
+        if (with_c) c_row(index, fused.row(y) + x0, x1 - x0, map_of_c.row(y) + x0, map_of_c.pitch);
     }
 }
 

@@ -16,9 +16,10 @@ struct Statistics {
 
     void add(double more, double their_mean, double their_m2) {
         const double all = count + more;
+        const double share = more / all;
         const double difference = their_mean - mean;
-        mean += difference * more / all;
-        m2 += their_m2 + difference * difference * count * more / all;
+        mean += difference * share;
+        m2 += their_m2 + difference * difference * count * share;
         count = all;
     }
 };
@@ -29,31 +30,36 @@ EccaScratch::EccaScratch(Carver &carver, const Model &model, Size size)
     : y(carver, 3, model.features, size.width) {}
 
 void CpuStages::ecca(int block) {
+    for_bands(size_.height, 1, [&](int first, int end, int thread) {
+        Carver carver(memory_->scratch[thread]);
+        const Ring y = rows_of_y(carver);
+        for (int row = first; row < end; ++row) {
+            y_row(block, row, y);
+            measure(row, y);
+        }
+    });
+    weigh(block, false);
+}
+
+Ring CpuStages::rows_of_y(Carver &carver) const {
+    return memory_->keeps ? memory_->y : EccaScratch(carver, model_, size_).y;
+}
+
+// x += dw3x3(a y) + fused, when y has been measured; with_gather: also gather, of x.
+void CpuStages::weigh(int block, bool with_gather) {
     const Ecca &weights = model_.blocks[block].cca;
     const int c = model_.features;
     const int height = size_.height;
     const RowSet &fused = map(Map::fused);
     const RowSet &x = map(Map::x);
     const float *zero = memory_->zero.row(0);
-    const auto rows_of_y = [&](int thread) {
-        Carver carver(memory_->scratch[thread]);
-        return memory_->keeps ? memory_->y : EccaScratch(carver, model_, size_).y;
-    };
-
-    for_bands(height, 1, [&](int first, int end, int thread) {
-        const Ring y = rows_of_y(thread);
-        for (int row = first; row < end; ++row) {
-            y_row(block, row, y);
-            measure(row, y);
-        }
-    });
-
     const std::vector<float> a = attention(weights);
     std::vector<float> taps = weights.body_3.weight;
     for (int tap = 0; tap < 9 * c; ++tap) taps[tap] *= a[tap / 9];
 
     for_bands(height, memory_->keeps ? 1 : 8, [&](int first, int end, int thread) {
-        const Ring y = rows_of_y(thread);
+        Carver carver(memory_->scratch[thread]);
+        const Ring y = rows_of_y(carver);
         for (int t = std::max(0, first - 1); t < end + 1; ++t) {
             if (!memory_->keeps && t < height) y_row(block, t, y);
             const int row = t - 1;
@@ -63,6 +69,7 @@ void CpuStages::ecca(int block) {
             kernels_.depthwise(taps.data(), weights.body_3.bias.data(), rows, y.pitch(),
                                fused.row(row), fused.pitch, x.row(row), x.pitch, x.row(row),
                                x.pitch, c, size_.width, false);
+            if (with_gather) gather_row(block, row);
         }
     });
 }

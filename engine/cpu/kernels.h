@@ -5,23 +5,35 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace mdrn::cpu {
 
+// A matrix in bf16, row-major, filled up with zeros to whole tiles of 16 outputs and 32 inputs.
+struct Halves {
+    Halves() = default;
+    // weight: row-major (outputs, columns), of which `inputs` columns are taken.
+    Halves(const float *weight, int outputs, int inputs, int columns);
+    int outputs = 0, inputs = 0;  // of the whole tiles
+    std::vector<uint16_t> values;
+};
+
 inline constexpr int kQuantum = 16;  // columns
 inline constexpr int kSegment = 64;  // columns whose moments are summed in float
 
-// A matrix (outputs, inputs) in the order in which pointwise reads it: blocks of four outputs,
-// input by input, the last block filled up with zeros.
+// A matrix (outputs, inputs) in the order in which pointwise reads it: input by input, the outputs
+// filled up with zeros to a whole quantum.
 struct Packed {
     Packed() = default;
-    // weight: row-major (outputs, stride), of which `inputs` columns from `first` on are taken.
-    Packed(const float *weight, int outputs, int inputs, int stride, int first = 0);
+    // weight: row-major (outputs, columns), of which `inputs` columns from `first` on are taken.
+    Packed(const float *weight, int outputs, int inputs, int columns, int first = 0);
     int outputs = 0;
     int inputs = 0;
-    std::vector<float> values;
+    int stride = 0;
+    std::vector<float> values;  // (inputs, stride)
+    Halves halves;
 };
 
 enum class Epilogue {
@@ -52,6 +64,10 @@ struct Kernels {
                       ptrdiff_t in_pitch, const float *residual, ptrdiff_t residual_pitch,
                       const float *residual2, ptrdiff_t residual2_pitch, float *out,
                       ptrdiff_t out_pitch, int channels, int columns, bool gelu);
+
+    // out[c][x] += a[c][x] (1 - fraction) + b[c][x] fraction
+    void (*blend)(const float *a, const float *b, ptrdiff_t pitch, float fraction, float *out,
+                  ptrdiff_t out_pitch, int channels, int columns);
 
     // Mean and m2 of values[0 .. count), count <= kSegment; whole quanta are read.
     Moments (*moments)(const float *values, int count);

@@ -8,18 +8,12 @@ namespace mdrn::cpu {
 
 namespace {
 
-// Bilinear upsampling of n samples to many, half-pixel centres: sample i of the result lies
-// fraction between samples index and index + 1.
-struct Position {
-    int index;
-    float fraction;
-};
-
-Position upsampled(int i, int n, int many) {
+// Half-pixel centres, n samples to many.
+Position position(int i, int n, int many) {
     const float scale = static_cast<float>(n) / static_cast<float>(many);
     const float at = std::max(0.0F, (static_cast<float>(i) + 0.5F) * scale - 0.5F);
     const int index = std::min(static_cast<int>(at), n - 1);
-    return {index, at - static_cast<float>(index)};
+    return {index, std::min(index + 1, n - 1), at - static_cast<float>(index)};
 }
 
 // Unbiased, over the 7x7 samples from column left on.
@@ -34,18 +28,18 @@ float local_variance(const float *const rows[7], int left) {
     return squares / 48;
 }
 
-float mix(float a, float b, float fraction) {
-    return a * (1 - fraction) + b * fraction;
-}
-
 }  // namespace
 
 MdsaScratch::MdsaScratch(Carver &carver, const Model &model, Size size)
     : c(carver, 1, model.dispersion(), size.width),
-      sum(carver, 1, model.dispersion(), size.width),
       pw(carver, 3, 4 * model.dispersion(), size.width),
-      strided(carver, 1, 4 * model.dispersion(), size.width),
-      upsampled(carver.take(size.width + 1)) {}
+      strided(carver, 1, 4 * model.dispersion(), size.width) {}
+
+GateScratch::GateScratch(Carver &carver, const Model &model, Size size)
+    : c(carver, 1, model.dispersion(), size.width), sum(carver, 1, model.dispersion(), size.width) {
+    for (Ring &rows : up) rows = Ring(carver, 2, model.dispersion(), size.width);
+    for (auto &pair : held) pair = {-1, -1};
+}
 
 Branch::Branch(Carver &carver, int channels, Size size_)
     : size(size_),
@@ -54,36 +48,52 @@ Branch::Branch(Carver &carver, int channels, Size size_)
       mixed(carver, size.height, channels, size.width) {}
 
 void CpuStages::mdsa(int block) {
+    const RowSet &fused = map(Map::fused);
+    const RowSet &c = memory_->conv1;
+    if (memory_->keeps)
+        for_bands(size_.height, 1, [&](int first, int end, int) {
+            for (int y = first; y < end; ++y)
+                c_row(block, fused.row(y), size_.width, c.row(y), c.pitch);
+        });
     disperse(block);
+    const auto columns = positions();
+    for_bands(size_.height, 1, [&](int first, int end, int thread) {
+        Carver carver(memory_->scratch[thread]);
+        GateScratch scratch(carver, model_, size_);
+        for (int y = first; y < end; ++y) gate_row(block, y, columns, scratch);
+    });
+}
+
+// c = conv1 fused
+void CpuStages::c_row(int block, const float *fused, int columns, float *out, ptrdiff_t pitch) {
+    const float *in[kMostFeatures];
+    channel_pointers(fused, map(Map::fused).pitch, model_.features, in);
+    kernels_.pointwise(blocks_[block].conv1, model_.blocks[block].esa.conv1.bias.data(), in, out,
+                       pitch, columns, Start::bias, Epilogue::none);
+}
+
+// Of row y of c, which is computed into scratch where no map keeps it.
+const float **CpuStages::c_pointers(int block, int y, const RowSet &scratch,
+                                    const float **pointers) {
+    const RowSet &c = memory_->keeps ? memory_->conv1 : scratch;
+    float *row = c.row(memory_->keeps ? y : 0);
+    if (!memory_->keeps) c_row(block, map(Map::fused).row(y), size_.width, row, c.pitch);
+    return channel_pointers(row, c.pitch, c.channels, pointers);
+}
+
+// v_i of c.
+void CpuStages::disperse(int block) {
+    stride(block);
     const int f = model_.dispersion();
     threads_.run(3 * f,
                  [&](int task, int thread) { pool(task / f, task % f, memory_->scratch[thread]); });
     threads_.run(3, [&](int branch, int) { mix(block, branch); });
-    gate(block);
 }
 
-// c = conv1 fused
-void CpuStages::c_row(int block, int y, const RowSet &c) {
-    const RowSet &fused = map(Map::fused);
-    const float *in[kMostFeatures];
-    channel_pointers(fused.row(y), fused.pitch, fused.channels, in);
-    kernels_.pointwise(blocks_[block].conv1, model_.blocks[block].esa.conv1.bias.data(), in,
-                       c.row(0), c.pitch, size_.width, Start::bias, Epilogue::none);
-}
-
-// cf = conv_f c
-void CpuStages::cf_row(int block, const RowSet &c, float *out, ptrdiff_t pitch) {
-    const float *in[kMostFeatures];
-    channel_pointers(c.row(0), c.pitch, c.channels, in);
-    kernels_.pointwise(blocks_[block].conv_f, model_.blocks[block].esa.conv_f.bias.data(), in, out,
-                       pitch, size_.width, Start::bias, Epilogue::none);
-}
-
-// t_i = BSConv conv2_i c at half the size, and cf where it is kept.
-void CpuStages::disperse(int block) {
+// t_i = BSConv conv2_i c at half the size.
+void CpuStages::stride(int block) {
     const PackedBlock &packed = blocks_[block];
     const int f = model_.dispersion();
-    const RowSet &cf = memory_->cf;
     const RowSet &t = memory_->t;
     const int half_height = (size_.height + 1) / 2;
     const int half_width = (size_.width + 1) / 2;
@@ -91,14 +101,11 @@ void CpuStages::disperse(int block) {
         Carver carver(memory_->scratch[thread]);
         const MdsaScratch scratch(carver, model_, size_);
         const float *in[kMostFeatures];
-        channel_pointers(scratch.c.row(0), scratch.c.pitch, f, in);
         const auto take_row = [&](int y) {
-            c_row(block, y, scratch.c);
+            c_pointers(block, y, scratch.c, in);
             kernels_.pointwise(packed.conv2_pw, nullptr, in, scratch.pw.row(y), scratch.pw.pitch(),
                                size_.width, Start::bias, Epilogue::none);
             reflect_columns(scratch.pw.row(y), scratch.pw.pitch(), 4 * f, size_.width);
-            if (memory_->keeps && y >= 2 * first && y < 2 * end)
-                cf_row(block, scratch.c, cf.row(y), cf.pitch);
         };
         if (first > 0) take_row(2 * first - 1);
         for (int y = first; y < end; ++y) {
@@ -175,49 +182,51 @@ void CpuStages::mix(int block, int branch) {
     convolve(blocks_[block].conv3[branch], maps.mixed, maps.pooled, false);
 }
 
-// fused *= 1 + sigmoid(conv4(up(v_0) + up(v_1) + up(v_2) + cf))
-void CpuStages::gate(int block) {
-    const int f = model_.dispersion();
-    const RowSet &fused = map(Map::fused);
-    const RowSet &cf = memory_->cf;
+std::array<std::vector<Position>, 3> CpuStages::positions() const {
     std::array<std::vector<Position>, 3> columns;
     for (int i = 0; i < 3; ++i)
         for (int x = 0; x < size_.width; ++x)
-            columns[i].push_back(upsampled(x, memory_->branches[i].size.width, size_.width));
-    for_bands(size_.height, 1, [&](int first, int end, int thread) {
-        Carver carver(memory_->scratch[thread]);
-        const MdsaScratch scratch(carver, model_, size_);
-        const float *in[kMostFeatures];
-        channel_pointers(scratch.sum.row(0), scratch.sum.pitch, f, in);
-        for (int y = first; y < end; ++y) {
-            if (memory_->keeps) {
-                std::copy_n(cf.row(y), f * cf.pitch, scratch.sum.row(0));
-            } else {
-                c_row(block, y, scratch.c);
-                cf_row(block, scratch.c, scratch.sum.row(0), scratch.sum.pitch);
+            columns[i].push_back(position(x, memory_->branches[i].size.width, size_.width));
+    return columns;
+}
+
+// A row of v_i, as wide as the picture.
+void CpuStages::upsample(int branch, int row, const std::vector<Position> &columns, float *out,
+                         ptrdiff_t pitch) {
+    const RowSet &v = memory_->branches[branch].pooled;
+    for (int channel = 0; channel < v.channels; ++channel) {
+        const float *from = v.row(row) + channel * v.pitch;
+        float *to = out + channel * pitch;
+        for (const Position &at : columns)
+            *to++ = from[at.index] * (1 - at.fraction) + from[at.next] * at.fraction;
+    }
+}
+
+// fused *= 1 + sigmoid(conv4(up(v_0) + up(v_1) + up(v_2) + conv_f c))
+void CpuStages::gate_row(int block, int y, const std::array<std::vector<Position>, 3> &columns,
+                         GateScratch &scratch) {
+    const Mdsa &weights = model_.blocks[block].esa;
+    const PackedBlock &packed = blocks_[block];
+    const RowSet &fused = map(Map::fused);
+    const RowSet &sum = scratch.sum;
+    const float *in[kMostFeatures];
+    c_pointers(block, y, scratch.c, in);
+    kernels_.pointwise(packed.conv_f, weights.conv_f.bias.data(), in, sum.row(0), sum.pitch,
+                       size_.width, Start::bias, Epilogue::none);
+    for (int i = 0; i < 3; ++i) {
+        const Ring &up = scratch.up[i];
+        const Position at = position(y, memory_->branches[i].size.height, size_.height);
+        for (int row : {at.index, at.next})
+            if (int &held = scratch.held[i][row % 2]; held != row) {
+                upsample(i, row, columns[i], up.row(row), up.pitch());
+                held = row;
             }
-            for (int channel = 0; channel < f; ++channel) {
-                float *sum = scratch.sum.row(0) + channel * scratch.sum.pitch;
-                for (int i = 0; i < 3; ++i) {
-                    const Branch &maps = memory_->branches[i];
-                    const Position at = upsampled(y, maps.size.height, size_.height);
-                    const int below = std::min(at.index + 1, maps.size.height - 1);
-                    const float *a = maps.pooled.row(at.index) + channel * maps.pooled.pitch;
-                    const float *b = maps.pooled.row(below) + channel * maps.pooled.pitch;
-                    float *between = scratch.upsampled;
-                    for (int x = 0; x < maps.size.width; ++x)
-                        between[x] = cpu::mix(a[x], b[x], at.fraction);
-                    between[maps.size.width] = between[maps.size.width - 1];
-                    const Position *column = columns[i].data();
-                    for (int x = 0; x < size_.width; ++x)
-                        sum[x] += cpu::mix(between[column[x].index], between[column[x].index + 1],
-                                           column[x].fraction);
-                }
-            }
-            kernels_.pointwise(blocks_[block].conv4, model_.blocks[block].esa.conv4.bias.data(), in,
-                               fused.row(y), fused.pitch, size_.width, Start::bias, Epilogue::gate);
-        }
-    });
+        kernels_.blend(up.row(at.index), up.row(at.next), up.pitch(), at.fraction, sum.row(0),
+                       sum.pitch, sum.channels, size_.width);
+    }
+    channel_pointers(sum.row(0), sum.pitch, sum.channels, in);
+    kernels_.pointwise(packed.conv4, weights.conv4.bias.data(), in, fused.row(y), fused.pitch,
+                       size_.width, Start::bias, Epilogue::gate);
 }
 
 }  // namespace mdrn::cpu

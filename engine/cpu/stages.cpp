@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "cpu/bf16.h"
 #include "error.h"
 #include "os.h"
 
@@ -69,7 +70,8 @@ int strip_for_cache(const Model &model) {
 CpuStages::CpuStages(const Model &model, const CpuOptions &options, WarnOnce warn)
     : HostStages(std::move(warn)),
       model_(model),
-      kernels_(kernels(options.target)),
+      kernels_(options.bf16 ? kernels_in_bf16(options.target) : kernels(options.target)),
+      exact_(options.bf16 ? kernels("") : kernels_),
       strip_(options.strip ? (options.strip + kQuantum - 1) / kQuantum * kQuantum
                            : strip_for_cache(model)),
       threads_(options.threads),
@@ -105,15 +107,13 @@ Memory::Memory(Carver &carver, const Model &model, Size size, Plan plan, int thr
     row_mean = carver.take_doubles(static_cast<size_t>(size.height) * c);
     row_m2 = carver.take_doubles(static_cast<size_t>(size.height) * c);
 
-    // The blocks are done when hr is written, and MDSA with t and cf when ECCA begins with y.
+    // The blocks are done when hr is written, and MDSA with t when ECCA begins with y.
     Carver for_hr = carver;
     for (RowSet &map : maps) map = RowSet(carver, size.height, c, size.width);
+    if (keeps) conv1 = RowSet(carver, size.height, f, size.width);
     Carver for_y = carver;
     t = RowSet(carver, half.height, 4 * f, half.width);
-    if (keeps) {
-        cf = RowSet(carver, size.height, f, size.width);
-        y = Ring(for_y, size.height, c, size.width);
-    }
+    if (keeps) y = Ring(for_y, size.height, c, size.width);
     hr = RowSet(for_hr, 1, 3 * s * size.height, s * size.width);
     carver.join(for_y);
     carver.join(for_hr);
@@ -128,12 +128,13 @@ Memory::Memory(Carver &carver, const Model &model, Size size, Plan plan, int thr
                              {pooled(half.width, kWindow[i], kPadding[i]),
                               pooled(half.height, kWindow[i], kPadding[i])});
 
-    Carver distill, mdsa, ecca, tail;
+    Carver distill, mdsa, gate, tail;
     DistillScratch(distill, model, strip + 8);
     MdsaScratch(mdsa, model, size);
-    EccaScratch(ecca, model, size);
+    GateScratch(gate, model, size);
+    EccaScratch(gate, model, size);  // at the same time
     TailScratch(tail, model, size);
-    const size_t most = std::max({distill.used(), mdsa.used(), ecca.used(), tail.used()});
+    const size_t most = std::max({distill.used(), mdsa.used(), gate.used(), tail.used()});
     for (int thread = 0; thread < threads; ++thread) scratch.push_back(carver.take(most));
 }
 
@@ -167,20 +168,38 @@ void CpuStages::prepare(Size size, Plan plan) {
     size_ = size;
 }
 
-void CpuStages::gather(int block) {
-    const int c = model_.features;
-    const RowSet &x = map(Map::x);
-    const bool last = block == kBlocks - 1;
-    for_bands(size_.height, 1, [&](int first, int end, int) {
-        const float *in[kMostFeatures];
-        for (int y = first; y < end; ++y) {
-            channel_pointers(x.row(y), x.pitch, c, in);
-            kernels_.pointwise(blocks_[block].c1, model_.c1.bias.data(), in, memory_->sum.row(y),
-                               memory_->sum.pitch, size_.width,
-                               block == 0 ? Start::bias : Start::out,
-                               last ? Epilogue::gelu : Epilogue::none);
+// Rows are taken on while they are in the cache: c while distill makes fused, ECCA's y while MDSA
+// gates it, gather's sum while ECCA makes x.
+void CpuStages::block(int block) {
+    distill_map(block, memory_->keeps);
+    disperse(block);
+    const auto columns = positions();
+    for_bands(size_.height, 1, [&](int first, int end, int thread) {
+        Carver carver(memory_->scratch[thread]);
+        GateScratch scratch(carver, model_, size_);
+        const Ring y = rows_of_y(carver);
+        for (int row = first; row < end; ++row) {
+            gate_row(block, row, columns, scratch);
+            y_row(block, row, y);
+            measure(row, y);
         }
     });
+    weigh(block, true);
+}
+
+void CpuStages::gather(int block) {
+    for_bands(size_.height, 1, [&](int first, int end, int) {
+        for (int y = first; y < end; ++y) gather_row(block, y);
+    });
+}
+
+void CpuStages::gather_row(int block, int y) {
+    const RowSet &x = map(Map::x);
+    const float *in[kMostFeatures];
+    channel_pointers(x.row(y), x.pitch, x.channels, in);
+    kernels_.pointwise(blocks_[block].c1, model_.c1.bias.data(), in, memory_->sum.row(y),
+                       memory_->sum.pitch, size_.width, block == 0 ? Start::bias : Start::out,
+                       block == kBlocks - 1 ? Epilogue::gelu : Epilogue::none);
 }
 
 Planes CpuStages::rgb() {
@@ -214,6 +233,10 @@ namespace mdrn {
 
 std::vector<std::string> cpu_targets() {
     return cpu::targets();
+}
+
+std::vector<std::string> cpu_bf16_units() {
+    return cpu::bf16_units();
 }
 
 std::unique_ptr<HostStages> make_cpu_stages(const Model &model, const CpuOptions &options,

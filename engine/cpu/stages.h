@@ -43,11 +43,18 @@ struct DistillScratch {
 
 struct MdsaScratch {
     MdsaScratch(Carver &carver, const Model &model, Size size);
-    RowSet c;        // conv1's row
-    RowSet sum;      // the gate's, of cf and the branches
+    RowSet c;        // conv1's row, where no map keeps them
     Ring pw;         // conv2's
     RowSet strided;  // depthwise before every second column is dropped
-    float *upsampled;
+};
+
+// Two rows of each branch, as wide as the picture; held tells which.
+struct GateScratch {
+    GateScratch(Carver &carver, const Model &model, Size size);
+    RowSet c;
+    RowSet sum;  // of conv_f c and the branches
+    std::array<Ring, 3> up;
+    std::array<std::array<int, 2>, 3> held;
 };
 
 struct EccaScratch {
@@ -76,6 +83,12 @@ struct Branch {
     RowSet pooled, pw, mixed;
 };
 
+// Bilinear upsampling: fraction of the way from sample index to sample next.
+struct Position {
+    int index, next;
+    float fraction;
+};
+
 // Where things lie for one size of frame.
 struct Memory {
     Memory(Carver &carver, const Model &model, Size size, Plan plan, int threads, int strip);
@@ -90,8 +103,8 @@ struct Memory {
 
     // What the small plan computes twice instead.
     const bool keeps;
-    RowSet cf;  // MDSA's conv_f conv1
-    Ring y;     // ECCA's, all its rows
+    RowSet conv1;  // MDSA's c
+    Ring y;        // ECCA's, all its rows
 };
 
 class CpuStages final : public HostStages {
@@ -105,6 +118,7 @@ public:
     void mdsa(int block) override;
     void ecca(int block) override;
     void gather(int block) override;
+    void block(int block) override;
     void tail() override;
 
     Planes rgb() override;
@@ -122,20 +136,31 @@ private:
     Memory carve(Carver &carver, Size size, Plan plan) const;
     void shift_row(int y, const Ring &shifted);
     void f0_row(int y, const Ring &shifted, float *out, ptrdiff_t pitch);
-    void distill_strip(const PackedBlock &block, const Eadb &weights, int x0, int x1, int y0,
-                       int y1, DistillScratch &scratch);
-    void c_row(int block, int y, const RowSet &c);
-    void cf_row(int block, const RowSet &c, float *out, ptrdiff_t pitch);
+    void distill_map(int block, bool with_c);
+    void distill_strip(int block, bool with_c, int x0, int x1, int y0, int y1,
+                       DistillScratch &scratch);
+    void c_row(int block, const float *fused, int columns, float *out, ptrdiff_t pitch);
+    const float **c_pointers(int block, int y, const RowSet &scratch, const float **pointers);
     void disperse(int block);
+    void stride(int block);
     void pool(int branch, int channel, float *line);
     void mix(int block, int branch);
-    void gate(int block);
+    std::array<std::vector<Position>, 3> positions() const;
+    void upsample(int branch, int row, const std::vector<Position> &columns, float *out,
+                  ptrdiff_t pitch);
+    void gate_row(int block, int y, const std::array<std::vector<Position>, 3> &columns,
+                  GateScratch &scratch);
+    Ring rows_of_y(Carver &carver) const;
     void y_row(int block, int row, const Ring &y);
     void measure(int row, const Ring &y);
     std::vector<float> attention(const Ecca &weights);
+    void weigh(int block, bool with_gather);
+    void gather_row(int block, int y);
 
     const Model &model_;
     const Kernels &kernels_;
+    const Kernels
+        &exact_;  // where bf16 is too coarse: for pixels, and for x, the sum of all blocks
     int strip_;
     Threads threads_;
     std::array<PackedBlock, kBlocks> blocks_;
