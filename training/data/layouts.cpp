@@ -49,7 +49,6 @@ public:
         const auto it = last_.find(last_part(key));
         return it != last_.end() && it->second.count == 1 ? &it->second.source : nullptr;
     }
-    bool empty() const { return whole_.empty(); }
 
 private:
     struct Slot {
@@ -67,12 +66,22 @@ private:
 
 Index index_of(const Roots &roots, int scale, std::vector<std::string> &problems) {
     Index index;
-    for (const auto &root : roots)
-        for (Found &picture : find_pictures(root, problems)) {
-            PictureName &name = picture.name;
-            if (name.kind == Kind::kHigh || (name.scale && name.scale != scale)) continue;
-            index.add(name.suffix == scale ? name.suffixed : name.key, picture.source);
+    for (const auto &root : roots) {
+        std::vector<Found> found = find_pictures(root, problems);
+        std::unordered_set<std::string> suffixed;
+        for (Found &picture : found) {
+            if (picture.name.suffix != scale) continue;
+            picture.name.key = picture.name.suffixed;
+            picture.name.kind = Kind::kLow;
+            suffixed.insert(picture.name.key);
         }
+        for (const auto &[source, name] : found) {
+            const bool other = name.kind == Kind::kHigh || (name.scale && name.scale != scale);
+            // Beside "0001x4", "0001" is in high resolution.
+            if (!other && (name.suffix == scale || !suffixed.count(name.key)))
+                index.add(name.key, source);
+        }
+    }
     return index;
 }
 
