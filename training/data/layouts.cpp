@@ -172,20 +172,24 @@ void check_sizes(const Item &item, const Picture &gt, const Picture &lq, int sca
                              size(gt.width, gt.height) + ", found " + size(lq.width, lq.height));
 }
 
+std::optional<Picture> read_lq(const Item &item, const Picture &gt, int scale) {
+    const auto it = item.lq.find(scale);
+    if (gt.width < scale || gt.height < scale)
+        throw std::runtime_error(item.gt.text() + ": " + std::to_string(gt.width) + "x" +
+                                 std::to_string(gt.height) + " pixels are too few");
+    if (it == item.lq.end()) return reduce(gt, scale);
+    std::optional<Picture> lq = read(it->second);
+    if (lq) check_sizes(item, gt, *lq, scale);
+    return lq;
+}
+
 std::optional<Pair> read_pair(const Item &item, int scale) {
-    std::optional<Picture> gt = read(item.gt);
+    const std::optional<Picture> gt = read(item.gt);
     if (!gt) return std::nullopt;
-    Pair pair;
-    if (const auto it = item.lq.find(scale); it != item.lq.end()) {
-        std::optional<Picture> lq = read(it->second);
-        if (!lq) return std::nullopt;
-        check_sizes(item, *gt, *lq, scale);
-        pair.lq = std::move(*lq);
-    } else {
-        pair.lq = reduce(*gt, scale);
-    }
-    pair.gt = crop(*gt, 0, 0, scale * pair.lq.width, scale * pair.lq.height);
-    return pair;
+    std::optional<Picture> lq = read_lq(item, *gt, scale);
+    if (!lq) return std::nullopt;
+    const int width = scale * lq->width, height = scale * lq->height;
+    return Pair{std::move(*lq), crop(*gt, 0, 0, width, height)};
 }
 
 }  // namespace mdrn::training
