@@ -79,7 +79,8 @@ protected:
         return values;
     }
 
-    void compare(Cudnn *cudnn, const ConvolutionShape &shape, bool planned);
+    void compare(Cudnn *cudnn, const ConvolutionShape &shape, bool planned,
+                 size_t most = mdrn::cuda::kMostElements);
 
     cudaStream_t stream_ = nullptr;
     std::mt19937 random_{20230601};
@@ -132,7 +133,7 @@ std::string name(const ConvolutionShape &s) {
            (s.accumulate ? ", summed" : "");
 }
 
-void ConvolutionTest::compare(Cudnn *cudnn, const ConvolutionShape &s, bool planned) {
+void ConvolutionTest::compare(Cudnn *cudnn, const ConvolutionShape &s, bool planned, size_t most) {
     SCOPED_TRACE(name(s));
     const size_t element = s.half ? 2 : 4, pixels = size_t(s.height * s.width);
     const auto xs = random_values(random_, pixels * size_t(s.inputs), s.half);
@@ -140,7 +141,7 @@ void ConvolutionTest::compare(Cudnn *cudnn, const ConvolutionShape &s, bool plan
         random_values(random_, size_t(s.outputs * s.kernel * s.kernel * s.inputs), s.half);
     const auto before = random_values(random_, pixels * size_t(s.outputs), s.half);
 
-    const Convolution convolution(cudnn, s);
+    const Convolution convolution(cudnn, s, most);
     ASSERT_EQ(convolution.planned(), planned);
     const Memory x(xs.size() * element), weight(weights.size() * element),
         y(before.size() * element), workspace(convolution.workspace());
@@ -214,6 +215,22 @@ TEST_F(ConvolutionTest, WithoutAPlanThePlainKernelRuns) {
     compare(&cudnn, kHalf, false);
     compare(&cudnn, {16, 16, 4, 56, 3, false}, false);
     compare(&cudnn, {16, 16, 56, 56, 1, true, true}, true);
+}
+
+TEST_F(ConvolutionTest, LargeMapsAreComputedInBands) {
+    for (const ConvolutionShape &shape : shapes()) {
+        if (shape.kernel != 1 || shape.height != 17) continue;
+        // 8 rows fit, so that the map is three bands; then less than that does.
+        const auto most = size_t(15 * shape.width * std::max(shape.inputs, shape.outputs));
+        for (const size_t fits : {most, size_t(1)}) {
+            Cudnn cudnn;
+            compare(&cudnn, shape, true, fits);
+            EXPECT_EQ(cudnn.plans().size(), 2U);
+            for (const auto &[band, plan] : cudnn.plans())
+                EXPECT_TRUE(band.height == 8 || band.height == 1) << band.height;
+            compare(nullptr, shape, false, fits);
+        }
+    }
 }
 
 TEST_F(ConvolutionTest, HalfPrefersTensorCoresThenWhatIsCompiled) {

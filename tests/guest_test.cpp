@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -190,6 +191,46 @@ TEST_F(Guest, EitherMemoryGoesIntoEither) {
     expect_close(out.read(), on_cpu(small));
 }
 
+TEST_F(Guest, PicturesFromTheHostFollowEachOtherIntoCudaMemory) {
+    const Lender lender(true);
+    mdrn_settings settings = cuda_settings();
+    settings.cuda_context = lender.context;
+    settings.cuda_stream = lender.stream;
+    const Context context = open(settings);
+    std::vector<FloatPicture> in;
+    std::vector<std::unique_ptr<DevicePicture>> out;
+    for (int i = 0; i < 3; ++i) {
+        in.push_back(picture(kWidth, kHeight, i));
+        out.push_back(
+            std::make_unique<DevicePicture>(lender, FloatPicture(2 * kWidth, 2 * kHeight)));
+        ASSERT_EQ(enlarge(context.get(), in[i].image, out[i]->image), 0) << mdrn_last_error();
+    }
+    for (int i = 0; i < 3; ++i) expect_close(out[i]->read(), on_cpu(in[i]));
+}
+
+TEST_F(Guest, WhatCudnnHasNoPlanForIsToldOnce) {
+    std::vector<std::string> warnings;
+    mdrn_settings settings = cuda_settings();
+    settings.log_opaque = &warnings;
+    settings.log = [](void *opaque, mdrn_log_level level, const char *message) {
+        if (level == MDRN_LOG_WARNING)
+            static_cast<std::vector<std::string> *>(opaque)->emplace_back(message);
+    };
+    for (const bool planned : {true, false}) {
+        if (!planned) setenv("MDRN_EMULATED_CUDNN_REFUSE", "28x44x1", 1);
+        const Context context = open(settings);
+        for (int width : {24, 24, 17}) {
+            const FloatPicture in = picture(width, kHeight, 1);
+            FloatPicture out(2 * width, 2 * kHeight);
+            ASSERT_EQ(enlarge(context.get(), in.image, out.image), 0) << mdrn_last_error();
+            expect_close(out, on_cpu(in));
+        }
+        unsetenv("MDRN_EMULATED_CUDNN_REFUSE");
+        EXPECT_EQ(warnings.size(), planned ? 0U : 1U);
+    }
+    EXPECT_NE(warnings.at(0).find("plain kernel"), std::string::npos) << warnings[0];
+}
+
 TEST_F(Guest, SizesMayChange) {
     const Context context = open(cuda_settings());
     for (auto [width, height] :
@@ -240,7 +281,8 @@ TEST_F(Guest, SaysWhichGpuThereIsNot) {
     EXPECT_NE(open_error(settings, MDRN_ERROR_UNSUPPORTED).find("fp16"), std::string::npos);
 }
 
-// Every call that can fail does so once, from open to close; then all goes well.
+// Every call that can fail does so once, from open to close; then all goes well. Every other time
+// the context is closed right after the failure.
 TEST_F(Guest, FailuresOfTheDriverAreErrorsAndLoseNothing) {
     const FloatPicture in = picture(15, 15, 1);
     FloatPicture out(30, 30);
@@ -258,7 +300,7 @@ TEST_F(Guest, FailuresOfTheDriverAreErrorsAndLoseNothing) {
         }
         emulated::fail_call(0);
         emulated::fail_allocation(0);
-        if (context) {
+        if (context && (!result || failures % 2)) {
             EXPECT_EQ(enlarge(context.get(), in.image, out.image), 0) << mdrn_last_error();
             expect_close(out, on_cpu(in));
         }

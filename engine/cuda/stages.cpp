@@ -10,6 +10,13 @@
 #include "error.h"
 
 namespace mdrn::cuda {
+namespace {
+
+constexpr char kNotPlanned[] =
+    "cuDNN has no plan for some of the network's convolutions on this GPU: a plain kernel computes "
+    "them, correctly but many times slower; a newer cuDNN 9 may have one";
+
+}  // namespace
 
 Places::Places(Carver &carver, const Channels &n, Size size, bool fp16, size_t workspace_bytes) {
     const size_t pixels = size_t(size.width) * size_t(size.height);
@@ -74,6 +81,7 @@ void CudaStages::prepare(Size size, Plan) {
     size_ = size;
     alpha_size_ = {};
     convolutions_ = std::make_unique<Convolutions>(channels_, size, half_, cudnn_);
+    if (cudnn_ && !convolutions_->planned() && warn_) warn_(kNotPlanned);
     const size_t workspace = convolutions_->workspace();
     Carver count;
     Places(count, channels_, size, half_, workspace);
