@@ -229,6 +229,7 @@ TEST_F(CudaNetwork, SameBitsWhateverRanBeforeInWhateverOrder) {
 }
 
 TEST_F(CudaNetwork, TakesTheMemoryThatItSays) {
+    if (!emulated::kEmulated) GTEST_SKIP() << "this needs the emulated device";
     Random random(1);
     const Model model = random_model(56, 4, random);
     const test::Device device;

@@ -47,6 +47,9 @@
 
 namespace emulated {
 
+// Not so where the same tests run on a real device, see tests/gpu/.
+inline constexpr bool kEmulated = true;
+
 std::vector<std::string> take_faults();
 
 // The n-th from now on fails, 1 the next; 0: none.
