@@ -284,6 +284,29 @@ TEST_F(Guest, SaysWhichGpuThereIsNot) {
     EXPECT_NE(open_error(settings, MDRN_ERROR_UNSUPPORTED).find("fp16"), std::string::npos);
 }
 
+TEST_F(Guest, AGpuThatIsTooOldIsRefusedAndTheCpuTakesItsPlace) {
+    if (!emulated::kEmulated) GTEST_SKIP() << "this needs the emulated device";
+    emulated::set_capability(61);
+    mdrn_settings settings = cuda_settings();
+    const std::string error = open_error(settings, MDRN_ERROR_UNSUPPORTED);
+    EXPECT_NE(error.find("compute capability 6.1; 7.5"), std::string::npos) << error;
+    const FloatPicture in = picture(kWidth, kHeight, 2);
+    FloatPicture out(2 * kWidth, 2 * kHeight);
+    settings.device = MDRN_DEVICE_AUTO;
+    {
+        const Context context = open(settings);
+        EXPECT_EQ(enlarge(context.get(), in.image, out.image), 0) << mdrn_last_error();
+    }
+    expect_close(out, on_cpu(in));
+    const Lender lender(true);
+    settings.device = MDRN_DEVICE_CUDA;
+    settings.cuda_context = lender.context;
+    settings.cuda_stream = lender.stream;
+    open_error(settings, MDRN_ERROR_UNSUPPORTED);
+    emulated::set_capability(75);
+    open(settings);
+}
+
 // Every call that can fail does so once, from open to close; then all goes well. Every other time
 // the context is closed right after the failure.
 TEST_F(Guest, FailuresOfTheDriverAreErrorsAndLoseNothing) {

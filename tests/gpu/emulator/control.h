@@ -26,6 +26,7 @@ inline void fail_allocation(uint64_t) {}
 inline void fail_call(uint64_t) {}
 inline void set_seed(uint64_t) {}
 inline void set_twice(bool) {}
+inline void set_capability(int) {}
 inline size_t bytes_in_use() {
     return 0;
 }

@@ -59,6 +59,7 @@ void fail_call(uint64_t nth);
 void set_seed(uint64_t seed);
 void set_twice(bool twice);
 void set_eager(bool eager);
+void set_capability(int capability);
 
 // Bytes allocated and not given back, device and pinned.
 size_t bytes_in_use();
