@@ -2,10 +2,10 @@
 // mdrn-cuda-launches: the launches of a picture on a GPU, as the CUDA backend lists them, for
 // cuda-model.sh. They are captured on the emulated device and never run.
 #include <cuda_runtime.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 
 #include "cuda/cudnn.h"
@@ -78,13 +78,13 @@ mdrn::cuda::DeviceMemory memory_for(int width, int height) {
 
 void print(const char *part, const mdrn::cuda::Launch &launch) {
     const auto &[kernel, grid, block, shared, cost] = launch;
-    std::printf("launch\t%s\t%s\t%u\t%u\t%u\t%u\t%zu\t%.0f\t%.0f\t%.0f\t%.0f\n", part, kernel, grid.x,
-                grid.y, grid.z, block.x * block.y * block.z, shared, cost.read, cost.written,
-                cost.multiply_adds, cost.instructions);
+    std::printf("launch\t%s\t%s\t%u\t%u\t%u\t%u\t%zu\t%.0f\t%.0f\t%.0f\t%.0f\n", part, kernel,
+                grid.x, grid.y, grid.z, block.x * block.y * block.z, shared, cost.read,
+                cost.written, cost.multiply_adds, cost.instructions);
 }
 
-// "map" and the bytes of a map of C channels; then for each launch "launch", its part of the network,
-// its name, its grid, a block's threads and dynamic shared memory, and its cost.
+// "map" and the bytes of a map of C channels; then for each launch "launch", its part of the
+// network, its name, its grid, a block's threads and dynamic shared memory, and its cost.
 void list(const Arguments &arguments) {
     const mdrn::Model model = mdrn::load_model(arguments.model, arguments.scale);
     const bool half = arguments.precision == "fp16";
@@ -123,7 +123,9 @@ void list(const Arguments &arguments) {
 
 int main(int argc, char **argv) {
     const Arguments arguments = parse(argc, argv);
-    setenv("MDRN_EMULATED_MEMORY", std::to_string(size_t{1} << 40).c_str(), 0);
+    // The emulated device's memory is the machine's: a part of what is free may be taken.
+    const auto free = size_t(sysconf(_SC_AVPHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE));
+    setenv("MDRN_EMULATED_MEMORY", std::to_string(free / 4 * 3).c_str(), 0);
     try {
         list(arguments);
     } catch (const std::exception &error) {
