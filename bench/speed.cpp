@@ -4,11 +4,15 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <functional>
+#include <optional>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "float_image.h"
+#include "gpu.h"
 #include "mdrn.h"
 
 namespace {
@@ -17,49 +21,47 @@ struct Arguments {
     mdrn_settings settings;
     int width = 320, height = 180;
     int frames = 5;
+    mdrn_memory images = MDRN_MEMORY_HOST;
 };
 
-[[noreturn]] void usage()
-{
-    std::fputs("mdrn-bench [--model NAME|FILE] [--scale N] [--size WxH] [--threads N] [--frames N]\n"
-               "           [--precision fp32|bf16] [--device cpu|cuda|reference] [--memory MIB]\n",
-               stderr);
+[[noreturn]] void usage() {
+    std::fputs(
+        "mdrn-bench [--model NAME|FILE] [--scale N] [--size WxH] [--threads N] [--frames N]\n"
+        "           [--precision fp32|fp16|bf16] [--device cpu|cuda|reference] [--memory MIB]\n"
+        "           [--images host|cuda]\n"
+        "\n"
+        "  --images cuda  pictures in CUDA memory: eight are enqueued at a time\n",
+        stderr);
     std::exit(2);
 }
 
-[[noreturn]] void fail()
-{
-    std::fprintf(stderr, "mdrn-bench: %s\n", mdrn_last_error());
-    std::exit(1);
+void check(int result) {
+    if (result < 0) throw std::runtime_error(mdrn_last_error());
 }
 
-int number(const char *text)
-{
+int number(const char *text) {
     char *end = nullptr;
     const long value = std::strtol(text, &end, 10);
-    if (*end || end == text || value < 0 || value > 1 << 20)
-        usage();
+    if (*end || end == text || value < 0 || value > 1 << 20) usage();
     return static_cast<int>(value);
 }
 
-int choice(const std::string &text, std::initializer_list<std::pair<const char *, int>> choices)
-{
+template <typename Choice>
+Choice choice(const std::string &text,
+              std::initializer_list<std::pair<const char *, Choice>> choices) {
     for (const auto &[name, value] : choices)
-        if (text == name)
-            return value;
+        if (text == name) return value;
     usage();
 }
 
-Arguments parse(int argc, char **argv)
-{
+Arguments parse(int argc, char **argv) {
     Arguments arguments;
     mdrn_settings &settings = arguments.settings;
     mdrn_settings_default(&settings, sizeof settings);
     settings.device = MDRN_DEVICE_CPU;
     for (int i = 1; i < argc; i += 2) {
         const std::string name = argv[i];
-        if (i + 1 == argc)
-            usage();
+        if (i + 1 == argc) usage();
         const char *value = argv[i + 1];
         if (name == "--model")
             settings.model = value;
@@ -72,70 +74,90 @@ Arguments parse(int argc, char **argv)
         else if (name == "--memory")
             settings.memory = uint64_t(number(value)) << 20;
         else if (name == "--precision")
-            settings.precision = static_cast<mdrn_precision>(
-                choice(value, {{"fp32", MDRN_PRECISION_FP32}, {"bf16", MDRN_PRECISION_BF16}}));
+            settings.precision = choice<mdrn_precision>(value, {{"fp32", MDRN_PRECISION_FP32},
+                                                                {"fp16", MDRN_PRECISION_FP16},
+                                                                {"bf16", MDRN_PRECISION_BF16}});
         else if (name == "--device")
-            settings.device = static_cast<mdrn_device>(
-                choice(value, {{"cpu", MDRN_DEVICE_CPU},
-                               {"cuda", MDRN_DEVICE_CUDA},
-                               {"reference", MDRN_DEVICE_REFERENCE}}));
+            settings.device = choice<mdrn_device>(value, {{"cpu", MDRN_DEVICE_CPU},
+                                                          {"cuda", MDRN_DEVICE_CUDA},
+                                                          {"reference", MDRN_DEVICE_REFERENCE}});
+        else if (name == "--images")
+            arguments.images = choice<mdrn_memory>(
+                value, {{"host", MDRN_MEMORY_HOST}, {"cuda", MDRN_MEMORY_CUDA}});
         else if (name != "--size" ||
                  std::sscanf(value, "%dx%d", &arguments.width, &arguments.height) != 2)
             usage();
     }
-    if (arguments.width < 1 || arguments.height < 1)
-        usage();
+    if (arguments.width < 1 || arguments.height < 1) usage();
     return arguments;
 }
 
-mdrn_image planar_rgb(std::vector<float> &samples, int width, int height)
-{
-    samples.resize(size_t{3} * width * height);
-    mdrn_image image = {};
-    image.size = sizeof image;
-    image.width = width;
-    image.height = height;
-    image.layout.model = MDRN_COLOR_RGB;
-    image.layout.components = 3;
-    image.layout.is_float = 1;
-    image.matrix = 2;
-    for (uint8_t i = 0; i < 3; i++) {
-        image.layout.component[i] = {.plane = i, .step = 4, .offset = 0, .shift = 0, .depth = 32};
-        image.data[i] = samples.data() + size_t{i} * width * height;
-        image.stride[i] = ptrdiff_t{4} * width;
+// A picture in either memory, its samples random.
+class Samples {
+public:
+    Samples(const Gpu *gpu, int width, int height) : host_(size_t{3} * width * height) {
+        std::minstd_rand random(1);
+        for (float &sample : host_) sample = std::uniform_real_distribution<float>(0, 1)(random);
+        image = mdrn::test::float_image(host_.data(), width, height);
+        if (!gpu) return;
+        void *device = gpu->allocate(host_.size() * sizeof(float));
+        gpu->upload(device, host_);
+        image = mdrn::test::float_image(device, width, height);
+        image.memory = MDRN_MEMORY_CUDA;
     }
-    return image;
+    mdrn_image image;
+
+private:
+    std::vector<float> host_;
+};
+
+double seconds_of(const std::function<void()> &work) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-} // namespace
-
-int main(int argc, char **argv)
-{
-    const Arguments arguments = parse(argc, argv);
+// Seconds of each picture, or of those of a batch in the mean, in order.
+std::vector<double> measure(Arguments arguments) {
+    std::optional<Gpu> gpu;
+    if (arguments.images == MDRN_MEMORY_CUDA) {
+        gpu.emplace();
+        arguments.settings.cuda_context = gpu->context();
+        arguments.settings.cuda_stream = gpu->stream();
+    }
+    const Gpu *memory = gpu ? &*gpu : nullptr;
     mdrn_context *context = nullptr;
-    if (mdrn_open(&context, &arguments.settings) < 0)
-        fail();
-
+    check(mdrn_open(&context, &arguments.settings));
     const int scale = mdrn_scale(context);
-    std::vector<float> small, large;
-    const mdrn_image in = planar_rgb(small, arguments.width, arguments.height);
-    const mdrn_image out = planar_rgb(large, arguments.width * scale, arguments.height * scale);
-    std::minstd_rand random(1);
-    for (float &sample : small)
-        sample = std::uniform_real_distribution<float>(0, 1)(random);
+    const Samples in(memory, arguments.width, arguments.height);
+    const Samples out(memory, arguments.width * scale, arguments.height * scale);
 
+    const int batch = gpu ? 8 : 1;
     std::vector<double> seconds;
-    for (int i = 0; i <= arguments.frames; i++) {
-        const auto start = std::chrono::steady_clock::now();
-        if (mdrn_send(context, &in, &out, nullptr) < 0 || mdrn_receive(context, nullptr) < 0)
-            fail();
-        const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-        if (i > 0) // the first one allocates
-            seconds.push_back(time.count());
+    for (int i = 0; i <= arguments.frames; ++i) {
+        const double time = seconds_of([&] {
+            for (int k = 0; k < batch; ++k) {
+                check(mdrn_send(context, &in.image, &out.image, nullptr));
+                check(mdrn_receive(context, nullptr));
+            }
+            if (gpu) gpu->wait();
+        });
+        if (i > 0) seconds.push_back(time / batch);  // the first ones allocate
     }
     mdrn_close(&context);
-
     std::sort(seconds.begin(), seconds.end());
-    std::printf("best %.4f s  median %.4f s\n", seconds.front(), seconds[seconds.size() / 2]);
-    return 0;
+    return seconds;
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    const Arguments arguments = parse(argc, argv);
+    try {
+        const std::vector<double> seconds = measure(arguments);
+        std::printf("best %.4f s  median %.4f s\n", seconds.front(), seconds[seconds.size() / 2]);
+    } catch (const std::exception &error) {
+        std::fprintf(stderr, "mdrn-bench: %s\n", error.what());
+        return 1;
+    }
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "float_image.h"
 #include "mdrn.h"
 
 namespace mdrn::test {
@@ -33,20 +34,10 @@ inline Context open(const mdrn_settings &settings) {
 
 // A picture that owns its planes.
 struct FloatPicture {
-    FloatPicture(int width, int height) : values(size_t{3} * width * height) {
+    FloatPicture(int width, int height)
+        : values(size_t{3} * width * height), image(float_image(values.data(), width, height)) {
         for (size_t i = 0; i < values.size(); ++i)
             values[i] = 0.5F + 0.5F * std::sin(0.37F * static_cast<float>(i));
-        image.size = sizeof image;
-        image.width = width;
-        image.height = height;
-        image.layout.model = MDRN_COLOR_RGB;
-        image.layout.components = 3;
-        image.layout.is_float = 1;
-        for (uint8_t c = 0; c < 3; ++c) {
-            image.layout.component[c] = {c, 4, 0, 0, 32};
-            image.data[c] = values.data() + static_cast<size_t>(c) * width * height;
-            image.stride[c] = static_cast<ptrdiff_t>(sizeof(float)) * width;
-        }
     }
     FloatPicture(FloatPicture &&) = default;
 
@@ -56,7 +47,7 @@ struct FloatPicture {
     float at(int c, int y, int x) const { return const_cast<FloatPicture *>(this)->at(c, y, x); }
 
     std::vector<float> values;
-    mdrn_image image{};
+    mdrn_image image;
 };
 
 inline int enlarge(mdrn_context *context, const mdrn_image &in, const mdrn_image &out) {

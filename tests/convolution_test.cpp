@@ -16,6 +16,7 @@
 #include "cuda/cudnn.h"
 #include "emulator/control.h"
 #include "error.h"
+#include "own_context.h"
 
 using mdrn::cuda::Convolution;
 using mdrn::cuda::ConvolutionShape;
@@ -52,6 +53,10 @@ private:
     size_t bytes_;
 };
 
+// Tests of it alone, since the real cuDNN takes no settings.
+#define NEEDS_THE_STAND_IN() \
+    if (!emulated::kEmulated) GTEST_SKIP() << "this needs the stand-in for cuDNN"
+
 class ConvolutionTest : public testing::Test {
 protected:
     void SetUp() override { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
@@ -79,7 +84,8 @@ protected:
         return values;
     }
 
-    void compare(Cudnn *cudnn, const ConvolutionShape &shape, bool planned);
+    void compare(Cudnn *cudnn, const ConvolutionShape &shape, bool planned,
+                 size_t most = mdrn::cuda::kMostElements);
 
     cudaStream_t stream_ = nullptr;
     std::mt19937 random_{20230601};
@@ -132,7 +138,7 @@ std::string name(const ConvolutionShape &s) {
            (s.accumulate ? ", summed" : "");
 }
 
-void ConvolutionTest::compare(Cudnn *cudnn, const ConvolutionShape &s, bool planned) {
+void ConvolutionTest::compare(Cudnn *cudnn, const ConvolutionShape &s, bool planned, size_t most) {
     SCOPED_TRACE(name(s));
     const size_t element = s.half ? 2 : 4, pixels = size_t(s.height * s.width);
     const auto xs = random_values(random_, pixels * size_t(s.inputs), s.half);
@@ -140,8 +146,10 @@ void ConvolutionTest::compare(Cudnn *cudnn, const ConvolutionShape &s, bool plan
         random_values(random_, size_t(s.outputs * s.kernel * s.kernel * s.inputs), s.half);
     const auto before = random_values(random_, pixels * size_t(s.outputs), s.half);
 
-    const Convolution convolution(cudnn, s);
-    ASSERT_EQ(convolution.planned(), planned);
+    const Convolution convolution(cudnn, s, most);
+    if (emulated::kEmulated) {
+        ASSERT_EQ(convolution.planned(), planned);
+    }
     const Memory x(xs.size() * element), weight(weights.size() * element),
         y(before.size() * element), workspace(convolution.workspace());
     upload(xs, s.half, x);
@@ -209,6 +217,7 @@ TEST_F(ConvolutionTest, ThePlainKernelMatchesADoubleLoop) {
 }
 
 TEST_F(ConvolutionTest, WithoutAPlanThePlainKernelRuns) {
+    NEEDS_THE_STAND_IN();
     const Setting refuse("MDRN_EMULATED_CUDNN_REFUSE", "56x84x1 4x56x3");
     Cudnn cudnn;
     compare(&cudnn, kHalf, false);
@@ -216,7 +225,24 @@ TEST_F(ConvolutionTest, WithoutAPlanThePlainKernelRuns) {
     compare(&cudnn, {16, 16, 56, 56, 1, true, true}, true);
 }
 
+TEST_F(ConvolutionTest, LargeMapsAreComputedInBands) {
+    for (const ConvolutionShape &shape : shapes()) {
+        if (shape.kernel != 1 || shape.height != 17) continue;
+        // 8 rows fit, so that the map is three bands; then less than that does.
+        const auto most = size_t(15 * shape.width * std::max(shape.inputs, shape.outputs));
+        for (const size_t fits : {most, size_t(1)}) {
+            Cudnn cudnn;
+            compare(&cudnn, shape, true, fits);
+            EXPECT_EQ(cudnn.plans().size(), 2U);
+            for (const auto &[band, plan] : cudnn.plans())
+                EXPECT_TRUE(band.height == 8 || band.height == 1) << band.height;
+            compare(nullptr, shape, false, fits);
+        }
+    }
+}
+
 TEST_F(ConvolutionTest, HalfPrefersTensorCoresThenWhatIsCompiled) {
+    NEEDS_THE_STAND_IN();
     EXPECT_EQ(taken(kHalf, "28 34 47 7"), 47);
     EXPECT_EQ(taken(kHalf, "7 28 47"), 47);
     EXPECT_EQ(taken(kHalf, "28 7"), 7);
@@ -227,6 +253,7 @@ TEST_F(ConvolutionTest, HalfPrefersTensorCoresThenWhatIsCompiled) {
 }
 
 TEST_F(ConvolutionTest, FloatKeepsFromTensorCores) {
+    NEEDS_THE_STAND_IN();
     EXPECT_EQ(taken(kFloat, "47 7 34 28"), 34);
     EXPECT_EQ(taken(kFloat, "47", "28"), 28);
     EXPECT_EQ(taken(kFloat, "47", "47", "34 47"), 34);
@@ -234,6 +261,7 @@ TEST_F(ConvolutionTest, FloatKeepsFromTensorCores) {
 }
 
 TEST_F(ConvolutionTest, UnfitPlansAreDropped) {
+    NEEDS_THE_STAND_IN();
     for (const char *unfit : {"1", "5", "9", "13"}) {
         SCOPED_TRACE(unfit);
         EXPECT_EQ(taken(kHalf, unfit), 0);
@@ -282,6 +310,7 @@ TEST_F(ConvolutionTest, RunsInAGraph) {
 }
 
 TEST_F(ConvolutionTest, FailuresSayWhatAndWhere) {
+    NEEDS_THE_STAND_IN();
     Cudnn cudnn;
     const Setting ranked("MDRN_EMULATED_CUDNN_A", "34"),
         unranked("MDRN_EMULATED_CUDNN_UNRANKED", "");
@@ -309,7 +338,7 @@ TEST_F(ConvolutionTest, FailuresSayWhatAndWhere) {
     CUcontext own = nullptr, other = nullptr, popped = nullptr;
     CUstream foreign = nullptr;
     ASSERT_EQ(cuCtxGetCurrent(&own), CUDA_SUCCESS);
-    ASSERT_EQ(cuCtxCreate(&other, 0, 0), CUDA_SUCCESS);
+    ASSERT_EQ(mdrn::test::create_context(&other), CUDA_SUCCESS);
     ASSERT_EQ(cuStreamCreate(&foreign, CU_STREAM_NON_BLOCKING), CUDA_SUCCESS);
     EXPECT_TRUE(message(x.get(), workspace.get(), stream_)
                     .ends_with("the handle is another context's than the current one"));
@@ -322,6 +351,7 @@ TEST_F(ConvolutionTest, FailuresSayWhatAndWhere) {
 }
 
 TEST_F(ConvolutionTest, NoMemoryForTheLibraryIsTold) {
+    NEEDS_THE_STAND_IN();
     emulated::fail_allocation(1);
     try {
         Cudnn cudnn;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -184,10 +185,7 @@ std::vector<Layout> layouts() {
 }
 
 float half_value(uint32_t code) {
-    const auto bits = uint16_t(code);
-    __half half;
-    std::memcpy(&half, &bits, sizeof half);
-    return __half2float(half);
+    return __half2float(std::bit_cast<__half>(uint16_t(code)));
 }
 
 // Waves, edges, and a little of what is beyond black and white.

@@ -110,6 +110,7 @@ TEST_P(CudnnTest, PlansEveryConvolution) {
     for (const Size size : {Size{1920, 1080},
                             {1921, 1079},
                             {3840, 2160},
+                            {8192, 4320},
                             {320, 180},
                             {17, 33},
                             {kSmallest, kSmallest}})

@@ -32,6 +32,8 @@ public:
             image.data[p] = static_cast<uint8_t *>(memory_[p].data()) +
                             (static_cast<uint8_t *>(picture_.image.data[p]) - host.data());
         }
+        // Which other streams do not wait for.
+        cuda::check(cudaDeviceSynchronize(), "uploading a picture");
         return image;
     }
     // After all work of the stream.
@@ -67,10 +69,10 @@ struct Device {
 
 class DeviceStages final : public HostStages {
 public:
-    DeviceStages(const Model &model, const Device &device, bool half)
+    DeviceStages(const Model &model, const Device &device, bool fp16)
         : HostStages(nullptr),
           scale_(model.scale),
-          cuda_(model, device.cudnn.get(), half, device.stream, nullptr) {}
+          cuda_(model, device.cudnn.get(), fp16, device.stream, nullptr) {}
 
     uint64_t memory_needed(Size size, Plan plan) const override {
         return cuda_.memory_needed(size, plan);

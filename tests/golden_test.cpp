@@ -110,14 +110,12 @@ TEST_P(Golden, OutputAndTaps) {
     EXPECT_LE(largest_difference(test::get_hr(*stages), golden.at("output").values), 1e-5F);
 
     const size_t taps = golden.size() - 2;
-    if (test.backend == "reference")
-        EXPECT_EQ(seen.size(), taps);
-    else if (taps > 0)
-        EXPECT_EQ(seen.size(), 7U);  // f0; fused twice and x, in blocks 1 and 8
+    // All; or f0, and in blocks 1 and 8 fused twice and x.
+    EXPECT_EQ(seen.size(), test.backend == "reference" || taps == 0 ? taps : 7);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Golden, testing::ValuesIn(cases()), [](const auto &info) {
-    std::string name = info.param.weights + "_" + info.param.size + "_" + info.param.backend;
+INSTANTIATE_TEST_SUITE_P(All, Golden, testing::ValuesIn(cases()), [](const auto &test) {
+    std::string name = test.param.weights + "_" + test.param.size + "_" + test.param.backend;
     std::replace(name.begin(), name.end(), '-', '_');
     return name;
 });

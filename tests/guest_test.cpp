@@ -6,11 +6,13 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "api.h"
 #include "emulator/control.h"
+#include "own_context.h"
 
 namespace mdrn::test {
 namespace {
@@ -70,7 +72,7 @@ protected:
 struct Lender {
     explicit Lender(bool with_stream) {
         EXPECT_EQ(cuInit(0), CUDA_SUCCESS);
-        EXPECT_EQ(cuCtxCreate(&context, 0, 0), CUDA_SUCCESS);
+        EXPECT_EQ(create_context(&context), CUDA_SUCCESS);
         if (with_stream) {
             EXPECT_EQ(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING), CUDA_SUCCESS);
         }
@@ -96,6 +98,7 @@ public:
         EXPECT_EQ(cuCtxPushCurrent(lender_.context), CUDA_SUCCESS);
         EXPECT_EQ(cuMemAlloc(&data_, bytes_), CUDA_SUCCESS);
         EXPECT_EQ(cuMemcpyHtoD(data_, like.values.data(), bytes_), CUDA_SUCCESS);
+        EXPECT_EQ(cuCtxSynchronize(), CUDA_SUCCESS);  // which other streams do not wait for
         pop();
         image.memory = MDRN_MEMORY_CUDA;
         for (int c = 0; c < 3; ++c)
@@ -190,6 +193,47 @@ TEST_F(Guest, EitherMemoryGoesIntoEither) {
     expect_close(out.read(), on_cpu(small));
 }
 
+TEST_F(Guest, PicturesFromTheHostFollowEachOtherIntoCudaMemory) {
+    const Lender lender(true);
+    mdrn_settings settings = cuda_settings();
+    settings.cuda_context = lender.context;
+    settings.cuda_stream = lender.stream;
+    const Context context = open(settings);
+    std::vector<FloatPicture> in;
+    std::vector<std::unique_ptr<DevicePicture>> out;
+    for (int i = 0; i < 3; ++i) {
+        in.push_back(picture(kWidth, kHeight, i));
+        out.push_back(
+            std::make_unique<DevicePicture>(lender, FloatPicture(2 * kWidth, 2 * kHeight)));
+        ASSERT_EQ(enlarge(context.get(), in[i].image, out[i]->image), 0) << mdrn_last_error();
+    }
+    for (int i = 0; i < 3; ++i) expect_close(out[i]->read(), on_cpu(in[i]));
+}
+
+TEST_F(Guest, WhatCudnnHasNoPlanForIsToldOnce) {
+    if (!emulated::kEmulated) GTEST_SKIP() << "this needs the emulated device";
+    std::vector<std::string> warnings;
+    mdrn_settings settings = cuda_settings();
+    settings.log_opaque = &warnings;
+    settings.log = [](void *opaque, mdrn_log_level level, const char *message) {
+        if (level == MDRN_LOG_WARNING)
+            static_cast<std::vector<std::string> *>(opaque)->emplace_back(message);
+    };
+    for (const bool planned : {true, false}) {
+        if (!planned) setenv("MDRN_EMULATED_CUDNN_REFUSE", "28x44x1", 1);
+        const Context context = open(settings);
+        for (int width : {24, 24, 17}) {
+            const FloatPicture in = picture(width, kHeight, 1);
+            FloatPicture out(2 * width, 2 * kHeight);
+            ASSERT_EQ(enlarge(context.get(), in.image, out.image), 0) << mdrn_last_error();
+            expect_close(out, on_cpu(in));
+        }
+        unsetenv("MDRN_EMULATED_CUDNN_REFUSE");
+        EXPECT_EQ(warnings.size(), planned ? 0U : 1U);
+    }
+    EXPECT_NE(warnings.at(0).find("plain kernel"), std::string::npos) << warnings[0];
+}
+
 TEST_F(Guest, SizesMayChange) {
     const Context context = open(cuda_settings());
     for (auto [width, height] :
@@ -240,8 +284,33 @@ TEST_F(Guest, SaysWhichGpuThereIsNot) {
     EXPECT_NE(open_error(settings, MDRN_ERROR_UNSUPPORTED).find("fp16"), std::string::npos);
 }
 
-// Every call that can fail does so once, from open to close; then all goes well.
+TEST_F(Guest, AGpuThatIsTooOldIsRefusedAndTheCpuTakesItsPlace) {
+    if (!emulated::kEmulated) GTEST_SKIP() << "this needs the emulated device";
+    emulated::set_capability(61);
+    mdrn_settings settings = cuda_settings();
+    const std::string error = open_error(settings, MDRN_ERROR_UNSUPPORTED);
+    EXPECT_NE(error.find("compute capability 6.1; 7.5"), std::string::npos) << error;
+    const FloatPicture in = picture(kWidth, kHeight, 2);
+    FloatPicture out(2 * kWidth, 2 * kHeight);
+    settings.device = MDRN_DEVICE_AUTO;
+    {
+        const Context context = open(settings);
+        EXPECT_EQ(enlarge(context.get(), in.image, out.image), 0) << mdrn_last_error();
+    }
+    expect_close(out, on_cpu(in));
+    const Lender lender(true);
+    settings.device = MDRN_DEVICE_CUDA;
+    settings.cuda_context = lender.context;
+    settings.cuda_stream = lender.stream;
+    open_error(settings, MDRN_ERROR_UNSUPPORTED);
+    emulated::set_capability(75);
+    open(settings);
+}
+
+// Every call that can fail does so once, from open to close; then all goes well. Every other time
+// the context is closed right after the failure.
 TEST_F(Guest, FailuresOfTheDriverAreErrorsAndLoseNothing) {
+    if (!emulated::kEmulated) GTEST_SKIP() << "this needs the emulated device";
     const FloatPicture in = picture(15, 15, 1);
     FloatPicture out(30, 30);
     int failures = 0;
@@ -258,7 +327,7 @@ TEST_F(Guest, FailuresOfTheDriverAreErrorsAndLoseNothing) {
         }
         emulated::fail_call(0);
         emulated::fail_allocation(0);
-        if (context) {
+        if (context && (!result || failures % 2)) {
             EXPECT_EQ(enlarge(context.get(), in.image, out.image), 0) << mdrn_last_error();
             expect_close(out, on_cpu(in));
         }

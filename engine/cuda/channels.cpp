@@ -34,4 +34,9 @@ size_t Convolutions::workspace() const {
                      upsampler.workspace()});
 }
 
+bool Convolutions::planned() const {
+    return fea_conv.planned() && stacked.planned() && c4.planned() && c5.planned() &&
+           conv1.planned() && pointwise.planned() && gather.planned() && upsampler.planned();
+}
+
 }  // namespace mdrn::cuda

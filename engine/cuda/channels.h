@@ -29,6 +29,7 @@ inline constexpr int kGroup = 8;  // channels that MDSA's disperse computes at a
 struct Convolutions {
     Convolutions(const Channels &channels, Size size, bool fp16, Cudnn *cudnn);
     size_t workspace() const;
+    bool planned() const;  // all of them
 
     Convolution fea_conv, stacked, c4, c5, conv1, pointwise, gather, upsampler;
 };

@@ -27,6 +27,7 @@ struct Driver {
     CUresult (*error_text)(CUresult error, const char **text);
     CUresult (*count)(int *count);
     CUresult (*device)(CUdevice *device, int index);
+    CUresult (*attribute)(int *value, CUdevice_attribute attribute, CUdevice device);
     CUresult (*retain_primary)(CUcontext *context, CUdevice device);
     CUresult (*release_primary)(CUdevice device);
     CUresult (*push)(CUcontext context);
@@ -61,6 +62,7 @@ Driver open_driver() {
     load(driver.error_text, "cuGetErrorString");
     load(driver.count, "cuDeviceGetCount");
     load(driver.device, "cuDeviceGet");
+    load(driver.attribute, "cuDeviceGetAttribute");
     load(driver.retain_primary, "cuDevicePrimaryCtxRetain");
     load(driver.release_primary, "cuDevicePrimaryCtxRelease_v2");
     load(driver.push, "cuCtxPushCurrent_v2");
@@ -97,11 +99,26 @@ CUdevice find_device(int gpu) {
     return device;
 }
 
+// The kernels are compiled for no less, and cuDNN's are not either.
+void check_capability(CUdevice device) {
+    int major = 0, minor = 0;
+    const char *what = "tell the GPU's compute capability";
+    driver().check(driver().attribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device),
+                   what);
+    driver().check(driver().attribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device),
+                   what);
+    if (10 * major + minor < 75)
+        refuse("gpu " + std::to_string(device) + " is of compute capability " +
+               std::to_string(major) + "." + std::to_string(minor) +
+               "; 7.5 (Turing, 2018) or later is needed");
+}
+
 }  // namespace
 
 Context::Context(const CudaOptions &options) {
     if (!options.context) {
         device_ = find_device(options.gpu < 0 ? 0 : options.gpu);
+        check_capability(device_);
         driver().check(driver().retain_primary(&context_, device_), "start on the GPU");
         primary_ = true;
         return;
@@ -114,6 +131,7 @@ Context::Context(const CudaOptions &options) {
         throw Error(MDRN_ERROR_INVALID_ARGUMENT,
                     "gpu is " + std::to_string(options.gpu) + ", but the frames are on gpu " +
                         std::to_string(device_) + ": leave gpu out, or set it to that");
+    check_capability(device_);
 }
 
 Context::~Context() {

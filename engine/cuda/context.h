@@ -11,9 +11,9 @@ namespace mdrn::cuda {
 
 class Context {
 public:
-    // Throws Error(MDRN_ERROR_UNSUPPORTED) where there is no driver, one that is too old, no GPU or
-    // not the one asked for; Error(MDRN_ERROR_INVALID_ARGUMENT) where the lent context is on
-    // another GPU than options.gpu.
+    // Throws Error(MDRN_ERROR_UNSUPPORTED) where there is no driver, no GPU, one of them that is
+    // too old, or not the GPU asked for; Error(MDRN_ERROR_INVALID_ARGUMENT) where the lent context
+    // is on another GPU than options.gpu.
     explicit Context(const CudaOptions &options);
     ~Context();
     Context(const Context &) = delete;

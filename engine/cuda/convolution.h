@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 namespace mdrn::cuda {
 
@@ -26,21 +27,22 @@ struct ConvolutionShape {
     auto operator<=>(const ConvolutionShape &) const = default;
 };
 
+// Of a map: cuDNN's fast engines count elements in 32 bits.
+inline constexpr size_t kMostElements = (size_t{1} << 31) - 1;
+
 // Not thread safe, as Stages; cheap to make once its shape has been planned by the same Cudnn.
 class Convolution {
 public:
-    // cudnn must outlive this; null: always the plain kernel. Throws Error(MDRN_ERROR_DEVICE).
-    Convolution(Cudnn *cudnn, const ConvolutionShape &shape);
-    ~Convolution();
-    Convolution(Convolution &&) noexcept;
-    Convolution &operator=(Convolution &&) noexcept;
+    // cudnn must outlive this; null: always the plain kernel. A 1x1 convolution of larger maps than
+    // most elements is computed in bands of rows. Throws Error(MDRN_ERROR_DEVICE).
+    Convolution(Cudnn *cudnn, const ConvolutionShape &shape, size_t most = kMostElements);
 
     // Bytes of device memory that run() needs for the time of its work, at most
     // kConvolutionWorkspace. May be shared by all convolutions of one stream.
     size_t workspace() const;
 
     // Whether cuDNN has a plan for it, which is much faster than the plain kernel.
-    bool planned() const { return plan_ != nullptr; }
+    bool planned() const;
 
     // Enqueues on stream, which belongs to the current context; may be captured once it has run.
     // All pointers are aligned to 16 bytes; y overlaps nothing else. workspace may be null where
@@ -49,8 +51,11 @@ public:
              cudaStream_t stream) const;
 
 private:
-    ConvolutionShape shape_;
-    std::shared_ptr<const ConvolutionPlan> plan_;  // null: the plain kernel
+    struct Band {
+        ConvolutionShape shape;
+        std::shared_ptr<const ConvolutionPlan> plan;  // null: the plain kernel
+    };
+    std::vector<Band> bands_;  // from the top
 };
 
 inline constexpr size_t kConvolutionWorkspace = size_t{64} << 20;

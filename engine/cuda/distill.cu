@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Eq. 5-6: each step is one convolution to [c{k}_r.pw ; c{k}_d] and one kernel for what follows.
-#include <tuple>
-
 #include "cuda/device.h"
 #include "cuda/stages.h"
 #include "cuda/strips.h"
@@ -78,8 +76,8 @@ void CudaStages::fill_distilled() {
 
 void CudaStages::distill(int block) {
     const EadbWeights &weights = weights_.blocks[block];
-    const auto [c, d, stacked, distilled] =
-        std::tuple(channels_.c, channels_.d, channels_.stacked, channels_.distilled);
+    const int c = channels_.c, d = channels_.d;
+    const int stacked = channels_.stacked, distilled = channels_.distilled;
     const double values = double(pixels()) * (c + d);  // that pass through GELU
     const void *r = map(Map::x);
     with_type([&]<typename T>() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What libmdrn gets from libmdrn_cuda.so: the stages in a context that is lent or its own, pictures
 // in either memory, and a CUDA graph of all that lies between unpack and pack.
-#include <optional>
+#include <memory>
 #include <utility>
 
 #include "cuda/context.h"
@@ -29,6 +29,9 @@ private:
 // What the network enqueues, recorded the second time and launched as one from then on.
 class Recording {
 public:
+    // stream: of nobody else, outlives this. Nothing may be captured on one that is lent: it may be
+    // the default one.
+    explicit Recording(cudaStream_t stream) : stream_(stream) {}
     ~Recording() { forget(); }
 
     // Whether it was repeated; else queue may have changed, until end().
@@ -38,11 +41,9 @@ public:
             return true;
         }
         if (seen_) {
-            // Nothing may be captured on a stream that is lent: it may be the default one.
-            stream_.emplace();
-            check(cudaStreamBeginCapture(*stream_, cudaStreamCaptureModeThreadLocal),
+            check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal),
                   "recording the network");
-            target_ = std::exchange(queue.stream, *stream_);
+            target_ = std::exchange(queue.stream, stream_);
             recording_ = true;
         }
         return false;
@@ -65,6 +66,7 @@ public:
         cudaGraph_t cut = nullptr;
         if (stop(queue, &cut) == cudaSuccess) cudaGraphDestroy(cut);
         cudaGetLastError();
+        recording_ = false;
     }
 
     void forget() {
@@ -76,13 +78,12 @@ public:
 private:
     cudaError_t stop(Queue &queue, cudaGraph_t *recorded) {
         queue.stream = target_;
-        recording_ = false;
-        const cudaError_t result = cudaStreamEndCapture(*stream_, recorded);
-        stream_.reset();
+        const cudaError_t result = cudaStreamEndCapture(stream_, recorded);
+        recording_ = result != cudaSuccess;
         return result;
     }
 
-    std::optional<Stream> stream_;  // while it records
+    const cudaStream_t stream_;
     cudaStream_t target_ = nullptr;
     cudaGraphExec_t graph_ = nullptr;
     bool seen_ = false, recording_ = false;
@@ -94,11 +95,16 @@ struct Inside {
         : own(options.context ? nullptr : std::make_unique<Stream>()),
           stream(own ? cudaStream_t(*own) : static_cast<cudaStream_t>(options.stream)),
           stages(model, &cudnn, options.half, stream, std::move(warn)),
+          recording(recorded),
           transfer(context, options.async_depth) {}
-    ~Inside() { cudaStreamSynchronize(stream); }
+    ~Inside() {
+        recording.abandon(stages.queue());
+        cudaStreamSynchronize(stream);
+    }
 
     std::unique_ptr<Stream> own;
     const cudaStream_t stream;
+    const Stream recorded;  // cuDNN keeps the last stream that it was given, so it goes after it
     Cudnn cudnn;
     CudaStages stages;
     Recording recording;

@@ -13,6 +13,7 @@ constexpr int kOutputs = 64;  // at most, for each block
 constexpr int kInputs = 16;   // at a time
 constexpr int kRow = kPixels + 4;
 constexpr int kThreads = 256;
+constexpr int kResident = 2;  // on a multiprocessor at once, at least: leaves registers enough
 
 struct Arguments {
     int height, width, inputs, outputs, kernel;
@@ -42,7 +43,7 @@ __device__ __forceinline__ void fill(const Arguments &a, const T *__restrict__ m
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kResident)
     convolve(Arguments a, const T *__restrict__ x, const T *__restrict__ weight, T *y) {
     auto *xs = reinterpret_cast<float *>(mdrn_shared);
     float *ws = xs + kInputs * kRow;

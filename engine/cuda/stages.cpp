@@ -10,6 +10,15 @@
 #include "error.h"
 
 namespace mdrn::cuda {
+namespace {
+
+constexpr char kNotPlanned[] =
+    "cuDNN has no plan for some of the network's convolutions on this GPU: a plain kernel computes "
+    "them, correctly but many times slower; a newer cuDNN 9 may have one";
+
+constexpr int kTile = 16;  // inputs and outputs that tensor cores take at once
+
+}  // namespace
 
 Places::Places(Carver &carver, const Channels &n, Size size, bool fp16, size_t workspace_bytes) {
     const size_t pixels = size_t(size.width) * size_t(size.height);
@@ -74,6 +83,7 @@ void CudaStages::prepare(Size size, Plan) {
     size_ = size;
     alpha_size_ = {};
     convolutions_ = std::make_unique<Convolutions>(channels_, size, half_, cudnn_);
+    if (cudnn_ && !convolutions_->planned() && warn_) warn_(kNotPlanned);
     const size_t workspace = convolutions_->workspace();
     Carver count;
     Places(count, channels_, size, half_, workspace);
@@ -89,10 +99,11 @@ void CudaStages::convolve(const Convolution &convolution, const char *name, int 
                           int kernel, const void *x, const void *weight, void *y) {
     if (queue_.recorder) {
         const bool accumulates = &convolution == &convolutions_->gather;
+        const auto padded = [&](int channels) { return round_up(channels, half_ ? kTile : 1); };
         Launch what;
         what.kernel = name;
         what.cost = {map_bytes(inputs) + (accumulates ? map_bytes(outputs) : 0), map_bytes(outputs),
-                     double(pixels()) * inputs * outputs * kernel * kernel, 0};
+                     double(pixels()) * padded(inputs * kernel * kernel) * padded(outputs), 0};
         queue_.recorder(what);
     }
     convolution.run(x, weight, y, places_->workspace, queue_.stream);

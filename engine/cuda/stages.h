@@ -63,6 +63,7 @@ public:
 
     // There is one plan only.
     uint64_t memory_needed(Size size, Plan plan) const override;
+    // Warns where cuDNN has no plan for a convolution.
     void prepare(Size size, Plan plan) override;
     // Pictures are in device memory. Throws Error(MDRN_ERROR_UNSUPPORTED) for a matrix that is not
     // linear.

@@ -128,6 +128,9 @@ mdrn_image Transfer::upload(const mdrn_image &image, cudaStream_t stream) {
     size_t bytes = 0;
     contiguous(image, nullptr, bytes);
     Staging &staging = current_->in;
+    // The slot's last picture may have gone into CUDA memory, for which nobody waited.
+    check(cudaEventSynchronize(current_->uploaded), "waiting for a copy");
+    check(cudaStreamWaitEvent(up_, current_->packed, 0), "waiting for a picture");
     staging.reserve(bytes);
     copy_planes(image, contiguous(image, staging.host(), bytes));
     check(cudaMemcpyAsync(staging.device(), staging.host(), bytes, cudaMemcpyHostToDevice, up_),
@@ -147,11 +150,11 @@ mdrn_image Transfer::target(const mdrn_image &image) {
 
 void Transfer::download(const mdrn_image &image, cudaStream_t stream) {
     current_->image = image;
+    check(cudaEventRecord(current_->packed, stream), "marking a stream");
     if (!on_gpu(image)) {
         const Staging &staging = current_->out;
         size_t bytes = 0;
         contiguous(image, nullptr, bytes);
-        check(cudaEventRecord(current_->packed, stream), "marking a stream");
         check(cudaStreamWaitEvent(down_, current_->packed, 0), "waiting for a picture");
         check(
             cudaMemcpyAsync(staging.host(), staging.device(), bytes, cudaMemcpyDeviceToHost, down_),

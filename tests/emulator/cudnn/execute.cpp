@@ -108,6 +108,12 @@ void check(cudaError_t result) {
     check(static_cast<CUresult>(result));
 }
 
+// The real one may look at the stream that it had until it is given another.
+void look_at_stream(const cudnnContext &handle) {
+    if (handle.stream && !world().streams.contains(handle.stream))
+        fault("cuDNN's handle has a stream that is destroyed");
+}
+
 }  // namespace
 
 void require_handle(cudnnHandle_t handle) {
@@ -141,6 +147,7 @@ cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
     return with_device([&] {
         if (!handle) return;
         require_handle(handle);
+        look_at_stream(*handle);
         void *const memory = handle->memory;
         handles.erase(handle);
         delete handle;
@@ -151,6 +158,7 @@ cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
 cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
     return with_device([&] {
         require_handle(handle);
+        look_at_stream(*handle);
         CUcontext context = handle->context;
         if (stream) check(cuStreamGetCtx(stream, &context));
         require(context == handle->context, CUDNN_STATUS_BAD_PARAM_STREAM_MISMATCH,

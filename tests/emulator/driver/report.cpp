@@ -62,6 +62,9 @@ void fail_allocation(uint64_t nth) {
 void fail_call(uint64_t nth) {
     world().calls_to_failure = nth;
 }
+void set_capability(int capability) {
+    world().capability = capability;
+}
 void set_seed(uint64_t seed) {
     world().seed = seed;
 }

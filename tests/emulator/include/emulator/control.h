@@ -47,6 +47,9 @@
 
 namespace emulated {
 
+// Not so where the same tests run on a real device, see tests/gpu/.
+inline constexpr bool kEmulated = true;
+
 std::vector<std::string> take_faults();
 
 // The n-th from now on fails, 1 the next; 0: none.
@@ -56,6 +59,7 @@ void fail_call(uint64_t nth);
 void set_seed(uint64_t seed);
 void set_twice(bool twice);
 void set_eager(bool eager);
+void set_capability(int capability);
 
 // Bytes allocated and not given back, device and pinned.
 size_t bytes_in_use();
