@@ -138,10 +138,10 @@ TEST_F(Layouts, Lmdb) {
     {
         LmdbWriter writer(path / "HR.lmdb");
         writer.put({{"0001_s002", encode_png(high)}, {"0001 s.1_s001", encode_png(low)}});
-        writer.write_meta_info();
+        writer.write_meta_info(1);
         LmdbWriter other(path / "X4.lmdb");
         other.put({{"0001_s002", encode_png(low)}});
-        other.write_meta_info();
+        other.write_meta_info(1);
     }
     EXPECT_EQ(text_of(path / "HR.lmdb/meta_info.txt"),
               "0001 s.1_s001.png (2,3,3) 1\n0001_s002.png (8,12,3) 1\n");

@@ -131,7 +131,7 @@ void LmdbWriter::put(const std::vector<Entry> &entries) {
     out.commit();
 }
 
-void LmdbWriter::write_meta_info() {
+void LmdbWriter::write_meta_info(int compression) {
     const Transaction in(environment_, MDB_RDONLY, folder_);
     write_atomically(folder_ / "meta_info.txt", [&](std::ostream &out) {
         MDB_cursor *cursor = nullptr;
@@ -139,7 +139,7 @@ void LmdbWriter::write_meta_info() {
         MDB_val key, value;
         while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0)
             out << std::string(static_cast<const char *>(key.mv_data), key.mv_size) << ".png "
-                << shape_of(value) << " 1\n";
+                << shape_of(value) << " " << compression << "\n";
         mdb_cursor_close(cursor);
     });
 }
