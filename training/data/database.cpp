@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <ostream>
 #include <stdexcept>
@@ -59,14 +60,18 @@ MDB_env *open(const std::filesystem::path &folder, unsigned flags) {
     return environment;
 }
 
+struct Closed {
+    void operator()(MDB_env *environment) const { mdb_env_close(environment); }
+};
+
 // A process may open an LMDB once only.
 MDB_env *reader(const std::filesystem::path &folder) {
     static std::mutex mutex;
-    static std::map<std::filesystem::path, MDB_env *> opened;
+    static std::map<std::filesystem::path, std::unique_ptr<MDB_env, Closed>> opened;
     const std::lock_guard lock(mutex);
-    MDB_env *&environment = opened[std::filesystem::weakly_canonical(folder)];
-    if (!environment) environment = open(folder, MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS);
-    return environment;
+    auto &environment = opened[std::filesystem::weakly_canonical(folder)];
+    if (!environment) environment.reset(open(folder, MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS));
+    return environment.get();
 }
 
 // The size in a PNG's header, "(height,width,3)".
