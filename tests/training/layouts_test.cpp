@@ -153,6 +153,18 @@ TEST_F(Layouts, Lmdb) {
     EXPECT_EQ(pair->lq, low);
     EXPECT_EQ(list_pictures({path}, {}).items.size(), 2U);
 
+    {
+        LmdbWriter writer(path / "cut.lmdb");
+        for (unsigned i = 0; i < 4; ++i)
+            writer.put({{std::to_string(i), encode_png(noise(100, 100, i))}});
+        writer.write_meta_info(1);
+    }
+    const auto size = file_size(path / "cut.lmdb/data.mdb");
+    resize_file(path / "cut.lmdb/data.mdb", size / 3);
+    EXPECT_EQ(below(message_of([&] { read(list("cut.lmdb").items[3].gt); })),
+              "cut.lmdb: data.mdb is cut short: expected " + std::to_string(size) +
+                  " bytes, found " + std::to_string(size / 3));
+
     std::filesystem::remove(path / "HR.lmdb/meta_info.txt");
     EXPECT_NE(message_of([&] { list("HR.lmdb"); }).find("meta_info.txt: cannot be read"),
               std::string::npos);

@@ -64,13 +64,32 @@ struct Closed {
     void operator()(MDB_env *environment) const { mdb_env_close(environment); }
 };
 
+// What lies beyond the end of a mapped file must not be touched. Of the last pages LMDB leaves a
+// few unwritten where they are free again.
+void check_size(MDB_env *environment, const std::filesystem::path &folder) {
+    MDB_envinfo info;
+    MDB_stat stat;
+    mdb_env_info(environment, &info);
+    mdb_env_stat(environment, &stat);
+    const uintmax_t expected = uintmax_t(info.me_last_pgno + 1) * stat.ms_psize;
+    const uintmax_t found = file_size(folder / "data.mdb");
+    if (found + uintmax_t(16) * stat.ms_psize < expected)
+        throw std::runtime_error(folder.string() + ": data.mdb is cut short: expected " +
+                                 std::to_string(expected) + " bytes, found " +
+                                 std::to_string(found));
+}
+
 // A process may open an LMDB once only.
 MDB_env *reader(const std::filesystem::path &folder) {
     static std::mutex mutex;
     static std::map<std::filesystem::path, std::unique_ptr<MDB_env, Closed>> opened;
     const std::lock_guard lock(mutex);
     auto &environment = opened[std::filesystem::weakly_canonical(folder)];
-    if (!environment) environment.reset(open(folder, MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS));
+    if (!environment) {
+        std::unique_ptr<MDB_env, Closed> whole(open(folder, MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS));
+        check_size(whole.get(), folder);
+        environment = std::move(whole);
+    }
     return environment.get();
 }
 
