@@ -232,6 +232,16 @@ TEST_F(Layouts, WhatIsMissingIsNamed) {
     EXPECT_NE(message("bad.json").find("bad.json: expected a list"), std::string::npos);
     write_text(path / "worse.json", "[{\"path\": 3}]");
     EXPECT_NE(message("worse.json").find("worse.json, entry 0: expected"), std::string::npos);
+    add("two/HR/a.png");
+    add("two/LR/a.png", 2);
+    EXPECT_EQ(text(list("two")), (Lines{"a: two/HR/a.png"}));
+    ASSERT_EQ(list("two").problems.size(), 1U);
+    EXPECT_EQ(below(list("two").problems[0]),
+              "two/LR/a.png: is in low resolution by its name, which does not say at which scale: "
+              "name its folder in dataroot_lq");
+    const Listing named = list("two", {{2, {"two/LR"}}});
+    EXPECT_EQ(text(named), (Lines{"a: two/HR/a.png, 2 two/LR/a.png"}));
+    EXPECT_TRUE(named.problems.empty());
     add("low/X4/a.png");
     EXPECT_EQ(below(message("low")), "low: holds pictures in low resolution only, by their names");
 }
