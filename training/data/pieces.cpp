@@ -96,9 +96,10 @@ public:
 
     PieceCounts run(const std::function<void(const PieceCounts &)> &progress) {
         const unsigned cores = std::max(std::thread::hardware_concurrency(), 1U);
-        running_ = options_.threads ? options_.threads : int(cores);
+        const int count = options_.threads ? options_.threads : int(cores);
+        running_ = count;
         std::vector<std::thread> threads;
-        for (int i = 0; i < running_; ++i) threads.emplace_back([this] { work(); });
+        for (int i = 0; i < count; ++i) threads.emplace_back([this] { work(); });
         watch(progress);
         for (std::thread &thread : threads) thread.join();
         if (error_) std::rethrow_exception(error_);
@@ -108,6 +109,7 @@ public:
 
 private:
     void check_options() const {
+        if (options_.threads < 0) throw std::runtime_error("threads: expected 0 or more");
         if (options_.compression < 0 || options_.compression > 9)
             throw std::runtime_error("compression " + std::to_string(options_.compression) +
                                      ": expected 0 to 9");
