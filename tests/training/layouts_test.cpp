@@ -176,6 +176,20 @@ TEST_F(Layouts, Lmdb) {
     EXPECT_NE(message.find("bad.lmdb: cannot be opened as an LMDB"), std::string::npos) << message;
 }
 
+TEST_F(Layouts, LmdbGrows) {
+    const std::vector<std::byte> large(size_t(7) << 20, std::byte(1));
+    LmdbWriter writer(path / "HR.lmdb");
+    for (int i = 0; i < 3; ++i)
+        writer.put({{std::to_string(i) + "a", large}, {std::to_string(i) + "b", large}});
+    writer.write_meta_info(0);
+    const std::vector<std::string> keys = lmdb_keys(path / "HR.lmdb");
+    EXPECT_EQ(keys, (std::vector<std::string>{"0a", "0b", "1a", "1b", "2a", "2b"}));
+    LmdbWriter again(path / "again.lmdb");
+    again.put({{"a", large}, {"b", large}, {"c", large}});
+    again.write_meta_info(0);
+    EXPECT_EQ(lmdb_value(path / "again.lmdb", "c"), large);
+}
+
 TEST_F(Layouts, AnyFolder) {
     add("mine/größe 1.png");
     add("mine/deep/er/b.PNG");

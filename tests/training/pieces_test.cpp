@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <iostream>
 #include <set>
 
 #include "data/database.h"
@@ -157,14 +158,18 @@ TEST_F(PiecesTest, GoOnAfterAKill) {
         for (useconds_t wait = 5000;; wait += 7000) {
             const pid_t child = fork();
             if (!child) {
-                cut_pieces(options, nullptr);
-                _exit(0);
+                const std::string message = message_of([&] { cut_pieces(options, nullptr); });
+                std::cerr << message;
+                _exit(message.empty() ? 0 : 1);
             }
             usleep(wait);
             kill(child, SIGKILL);
             int status = 0;
             waitpid(child, &status, 0);
-            if (WIFEXITED(status)) break;
+            if (WIFEXITED(status)) {
+                ASSERT_EQ(WEXITSTATUS(status), 0);
+                break;
+            }
             ++kills;
         }
         EXPECT_GT(kills, 0);

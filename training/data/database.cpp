@@ -10,14 +10,15 @@
 #include <mutex>
 #include <ostream>
 #include <stdexcept>
+#include <utility>
 
 #include "weights/atomic.h"
 
 namespace mdrn::training {
 namespace {
 
-// Only addresses are taken, and the file grows as it is filled.
-constexpr size_t kMostBytes = size_t(1) << 40;
+// What an LMDB may hold at first; doubled as often as that is not enough.
+constexpr size_t kFirstBytes = size_t(1) << 24;
 
 void check(int code, const std::filesystem::path &folder, const std::string &what) {
     if (code) throw std::runtime_error(folder.string() + ": " + what + ": " + mdb_strerror(code));
@@ -39,11 +40,7 @@ struct Transaction {
         if (transaction) mdb_txn_abort(transaction);
     }
     Transaction(const Transaction &) = delete;
-    void commit() {
-        MDB_txn *done = transaction;
-        transaction = nullptr;
-        check(mdb_txn_commit(done), folder, "cannot be written");
-    }
+    int commit() { return mdb_txn_commit(std::exchange(transaction, nullptr)); }
 
     const std::filesystem::path &folder;
     MDB_txn *transaction = nullptr;
@@ -53,7 +50,7 @@ struct Transaction {
 MDB_env *open(const std::filesystem::path &folder, unsigned flags) {
     MDB_env *environment = nullptr;
     check(mdb_env_create(&environment), folder, "cannot be opened");
-    int code = flags & MDB_RDONLY ? 0 : mdb_env_set_mapsize(environment, kMostBytes);
+    int code = flags & MDB_RDONLY ? 0 : mdb_env_set_mapsize(environment, kFirstBytes);
     if (!code) code = mdb_env_open(environment, folder.c_str(), flags, 0644);
     if (code) mdb_env_close(environment);
     check(code, folder, "cannot be opened as an LMDB");
@@ -146,13 +143,23 @@ LmdbWriter::~LmdbWriter() {
 }
 
 void LmdbWriter::put(const std::vector<Entry> &entries) {
+    int code;
+    while ((code = try_to_put(entries)) == MDB_MAP_FULL) {
+        MDB_envinfo info;
+        mdb_env_info(environment_, &info);
+        check(mdb_env_set_mapsize(environment_, 2 * info.me_mapsize), folder_, "cannot grow");
+    }
+    check(code, folder_, "cannot be written");
+}
+
+int LmdbWriter::try_to_put(const std::vector<Entry> &entries) {
     Transaction out(environment_, 0, folder_);
     for (const Entry &entry : entries) {
         MDB_val key = value_of(entry.key);
         MDB_val value{entry.png.size(), const_cast<std::byte *>(entry.png.data())};
-        check(mdb_put(out.transaction, out.table, &key, &value, 0), folder_, entry.key);
+        if (const int code = mdb_put(out.transaction, out.table, &key, &value, 0)) return code;
     }
-    out.commit();
+    return out.commit();
 }
 
 void LmdbWriter::write_meta_info(int compression) {

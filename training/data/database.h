@@ -40,6 +40,8 @@ public:
     void write_meta_info(int compression);
 
 private:
+    int try_to_put(const std::vector<Entry> &entries);  // LMDB's code
+
     std::filesystem::path folder_;
     MDB_env *environment_ = nullptr;
 };
