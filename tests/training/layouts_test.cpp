@@ -138,10 +138,10 @@ TEST_F(Layouts, Lmdb) {
     {
         LmdbWriter writer(path / "HR.lmdb");
         writer.put({{"0001_s002", encode_png(high)}, {"0001 s.1_s001", encode_png(low)}});
-        writer.write_meta_info();
+        writer.write_meta_info(1);
         LmdbWriter other(path / "X4.lmdb");
         other.put({{"0001_s002", encode_png(low)}});
-        other.write_meta_info();
+        other.write_meta_info(1);
     }
     EXPECT_EQ(text_of(path / "HR.lmdb/meta_info.txt"),
               "0001 s.1_s001.png (2,3,3) 1\n0001_s002.png (8,12,3) 1\n");
@@ -153,6 +153,18 @@ TEST_F(Layouts, Lmdb) {
     EXPECT_EQ(pair->lq, low);
     EXPECT_EQ(list_pictures({path}, {}).items.size(), 2U);
 
+    {
+        LmdbWriter writer(path / "cut.lmdb");
+        for (unsigned i = 0; i < 4; ++i)
+            writer.put({{std::to_string(i), encode_png(noise(100, 100, i))}});
+        writer.write_meta_info(1);
+    }
+    const auto size = file_size(path / "cut.lmdb/data.mdb");
+    resize_file(path / "cut.lmdb/data.mdb", size / 3);
+    EXPECT_EQ(below(message_of([&] { read(list("cut.lmdb").items[3].gt); })),
+              "cut.lmdb: data.mdb is cut short: expected " + std::to_string(size) +
+                  " bytes, found " + std::to_string(size / 3));
+
     std::filesystem::remove(path / "HR.lmdb/meta_info.txt");
     EXPECT_NE(message_of([&] { list("HR.lmdb"); }).find("meta_info.txt: cannot be read"),
               std::string::npos);
@@ -162,6 +174,20 @@ TEST_F(Layouts, Lmdb) {
     write_text(path / "bad.lmdb/meta_info.txt", "a.png (1,1,3) 1\n");
     const std::string message = message_of([&] { read(list("bad.lmdb").items[0].gt); });
     EXPECT_NE(message.find("bad.lmdb: cannot be opened as an LMDB"), std::string::npos) << message;
+}
+
+TEST_F(Layouts, LmdbGrows) {
+    const std::vector<std::byte> large(size_t(7) << 20, std::byte(1));
+    LmdbWriter writer(path / "HR.lmdb");
+    for (int i = 0; i < 3; ++i)
+        writer.put({{std::to_string(i) + "a", large}, {std::to_string(i) + "b", large}});
+    writer.write_meta_info(0);
+    const std::vector<std::string> keys = lmdb_keys(path / "HR.lmdb");
+    EXPECT_EQ(keys, (std::vector<std::string>{"0a", "0b", "1a", "1b", "2a", "2b"}));
+    LmdbWriter again(path / "again.lmdb");
+    again.put({{"a", large}, {"b", large}, {"c", large}});
+    again.write_meta_info(0);
+    EXPECT_EQ(lmdb_value(path / "again.lmdb", "c"), large);
 }
 
 TEST_F(Layouts, AnyFolder) {
@@ -220,6 +246,16 @@ TEST_F(Layouts, WhatIsMissingIsNamed) {
     EXPECT_NE(message("bad.json").find("bad.json: expected a list"), std::string::npos);
     write_text(path / "worse.json", "[{\"path\": 3}]");
     EXPECT_NE(message("worse.json").find("worse.json, entry 0: expected"), std::string::npos);
+    add("two/HR/a.png");
+    add("two/LR/a.png", 2);
+    EXPECT_EQ(text(list("two")), (Lines{"a: two/HR/a.png"}));
+    ASSERT_EQ(list("two").problems.size(), 1U);
+    EXPECT_EQ(below(list("two").problems[0]),
+              "two/LR/a.png: is in low resolution by its name, which does not say at which scale: "
+              "name its folder in dataroot_lq");
+    const Listing named = list("two", {{2, {"two/LR"}}});
+    EXPECT_EQ(text(named), (Lines{"a: two/HR/a.png, 2 two/LR/a.png"}));
+    EXPECT_TRUE(named.problems.empty());
     add("low/X4/a.png");
     EXPECT_EQ(below(message("low")), "low: holds pictures in low resolution only, by their names");
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <iostream>
 #include <set>
 
 #include "data/database.h"
@@ -90,6 +91,7 @@ TEST_F(PiecesTest, TheSameAsAnLmdb) {
     cut_pieces(options, nullptr);
     options.out = path / "db";
     options.lmdb = true;
+    options.compression = 0;
     EXPECT_EQ(cut_pieces(options, nullptr).cut, 2);
     const std::vector<std::string> keys = lmdb_keys(path / "db/HR.lmdb");
     EXPECT_EQ(keys.size(), files(path / "out/HR").size());
@@ -97,7 +99,7 @@ TEST_F(PiecesTest, TheSameAsAnLmdb) {
         EXPECT_EQ(decode_picture(lmdb_value(path / "db/HR.lmdb", key), key),
                   read_picture(path / "out/HR" / (key + ".png")));
     EXPECT_EQ(text_of(path / "db/HR.lmdb/meta_info.txt").substr(0, 24),
-              "a_s001.png (24,24,3) 1\na");
+              "a_s001.png (24,24,3) 0\na");
 }
 
 TEST_F(PiecesTest, WhatCannotBeUsedIsNamedAndCounted) {
@@ -133,10 +135,9 @@ TEST_F(PiecesTest, OtherOptionsAreAnError) {
     EXPECT_EQ(cut_pieces(options, nullptr).present, 1);
     options.step = 24;
     const std::string message = message_of([&] { cut_pieces(options, nullptr); });
-    EXPECT_NE(
-        message.find("prepared.txt: was begun as \"pieces of 24 every 12\", not as \"pieces of "
-                     "24 every 24\""),
-        std::string::npos)
+    EXPECT_NE(message.find("prepared.txt: was begun as \"pieces of 24 every 12, compression 1\", "
+                           "not as \"pieces of 24 every 24, compression 1\""),
+              std::string::npos)
         << message;
     options.out = path / "other";
     write(path / "in/X3/a.png", noise(8, 8, 1));
@@ -157,14 +158,18 @@ TEST_F(PiecesTest, GoOnAfterAKill) {
         for (useconds_t wait = 5000;; wait += 7000) {
             const pid_t child = fork();
             if (!child) {
-                cut_pieces(options, nullptr);
-                _exit(0);
+                const std::string message = message_of([&] { cut_pieces(options, nullptr); });
+                std::cerr << message;
+                _exit(message.empty() ? 0 : 1);
             }
             usleep(wait);
             kill(child, SIGKILL);
             int status = 0;
             waitpid(child, &status, 0);
-            if (WIFEXITED(status)) break;
+            if (WIFEXITED(status)) {
+                ASSERT_EQ(WEXITSTATUS(status), 0);
+                break;
+            }
             ++kills;
         }
         EXPECT_GT(kills, 0);

@@ -98,6 +98,10 @@ void add_prepare(CLI::App &program) {
         ->capture_default_str();
     command->add_option("--step", options->step, "Pixels from one piece to the next")
         ->capture_default_str();
+    command
+        ->add_option("--compression", options->compression,
+                     "Of the PNGs, 0 to 9; 0 is two thirds larger and decoded four times as fast")
+        ->capture_default_str();
     command->add_option("--threads", options->threads, "0: one a core")->capture_default_str();
     command->add_flag("--strict", options->strict,
                       "Stop at a picture that cannot be used; without, it is skipped");

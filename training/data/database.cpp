@@ -6,17 +6,19 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <ostream>
 #include <stdexcept>
+#include <utility>
 
 #include "weights/atomic.h"
 
 namespace mdrn::training {
 namespace {
 
-// Only addresses are taken, and the file grows as it is filled.
-constexpr size_t kMostBytes = size_t(1) << 40;
+// What an LMDB may hold at first; doubled as often as that is not enough.
+constexpr size_t kFirstBytes = size_t(1) << 24;
 
 void check(int code, const std::filesystem::path &folder, const std::string &what) {
     if (code) throw std::runtime_error(folder.string() + ": " + what + ": " + mdb_strerror(code));
@@ -38,11 +40,7 @@ struct Transaction {
         if (transaction) mdb_txn_abort(transaction);
     }
     Transaction(const Transaction &) = delete;
-    void commit() {
-        MDB_txn *done = transaction;
-        transaction = nullptr;
-        check(mdb_txn_commit(done), folder, "cannot be written");
-    }
+    int commit() { return mdb_txn_commit(std::exchange(transaction, nullptr)); }
 
     const std::filesystem::path &folder;
     MDB_txn *transaction = nullptr;
@@ -52,21 +50,44 @@ struct Transaction {
 MDB_env *open(const std::filesystem::path &folder, unsigned flags) {
     MDB_env *environment = nullptr;
     check(mdb_env_create(&environment), folder, "cannot be opened");
-    int code = flags & MDB_RDONLY ? 0 : mdb_env_set_mapsize(environment, kMostBytes);
+    int code = flags & MDB_RDONLY ? 0 : mdb_env_set_mapsize(environment, kFirstBytes);
     if (!code) code = mdb_env_open(environment, folder.c_str(), flags, 0644);
     if (code) mdb_env_close(environment);
     check(code, folder, "cannot be opened as an LMDB");
     return environment;
 }
 
+struct Closed {
+    void operator()(MDB_env *environment) const { mdb_env_close(environment); }
+};
+
+// What lies beyond the end of a mapped file must not be touched. Of the last pages LMDB leaves a
+// few unwritten where they are free again.
+void check_size(MDB_env *environment, const std::filesystem::path &folder) {
+    MDB_envinfo info;
+    MDB_stat stat;
+    mdb_env_info(environment, &info);
+    mdb_env_stat(environment, &stat);
+    const uintmax_t expected = uintmax_t(info.me_last_pgno + 1) * stat.ms_psize;
+    const uintmax_t found = file_size(folder / "data.mdb");
+    if (found + uintmax_t(16) * stat.ms_psize < expected)
+        throw std::runtime_error(folder.string() + ": data.mdb is cut short: expected " +
+                                 std::to_string(expected) + " bytes, found " +
+                                 std::to_string(found));
+}
+
 // A process may open an LMDB once only.
 MDB_env *reader(const std::filesystem::path &folder) {
     static std::mutex mutex;
-    static std::map<std::filesystem::path, MDB_env *> opened;
+    static std::map<std::filesystem::path, std::unique_ptr<MDB_env, Closed>> opened;
     const std::lock_guard lock(mutex);
-    MDB_env *&environment = opened[std::filesystem::weakly_canonical(folder)];
-    if (!environment) environment = open(folder, MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS);
-    return environment;
+    auto &environment = opened[std::filesystem::weakly_canonical(folder)];
+    if (!environment) {
+        std::unique_ptr<MDB_env, Closed> whole(open(folder, MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS));
+        check_size(whole.get(), folder);
+        environment = std::move(whole);
+    }
+    return environment.get();
 }
 
 // The size in a PNG's header, "(height,width,3)".
@@ -122,16 +143,26 @@ LmdbWriter::~LmdbWriter() {
 }
 
 void LmdbWriter::put(const std::vector<Entry> &entries) {
+    int code;
+    while ((code = try_to_put(entries)) == MDB_MAP_FULL) {
+        MDB_envinfo info;
+        mdb_env_info(environment_, &info);
+        check(mdb_env_set_mapsize(environment_, 2 * info.me_mapsize), folder_, "cannot grow");
+    }
+    check(code, folder_, "cannot be written");
+}
+
+int LmdbWriter::try_to_put(const std::vector<Entry> &entries) {
     Transaction out(environment_, 0, folder_);
     for (const Entry &entry : entries) {
         MDB_val key = value_of(entry.key);
         MDB_val value{entry.png.size(), const_cast<std::byte *>(entry.png.data())};
-        check(mdb_put(out.transaction, out.table, &key, &value, 0), folder_, entry.key);
+        if (const int code = mdb_put(out.transaction, out.table, &key, &value, 0)) return code;
     }
-    out.commit();
+    return out.commit();
 }
 
-void LmdbWriter::write_meta_info() {
+void LmdbWriter::write_meta_info(int compression) {
     const Transaction in(environment_, MDB_RDONLY, folder_);
     write_atomically(folder_ / "meta_info.txt", [&](std::ostream &out) {
         MDB_cursor *cursor = nullptr;
@@ -139,7 +170,7 @@ void LmdbWriter::write_meta_info() {
         MDB_val key, value;
         while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0)
             out << std::string(static_cast<const char *>(key.mv_data), key.mv_size) << ".png "
-                << shape_of(value) << " 1\n";
+                << shape_of(value) << " " << compression << "\n";
         mdb_cursor_close(cursor);
     });
 }

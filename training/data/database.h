@@ -36,10 +36,12 @@ public:
     // All of them or, should the program stop, none; replaces those that are there.
     void put(const std::vector<Entry> &entries);
 
-    // Writes meta_info.txt of all that is in it, in the order of keys.
-    void write_meta_info();
+    // Writes meta_info.txt of all that is in it, in the order of keys. compression: its PNGs'.
+    void write_meta_info(int compression);
 
 private:
+    int try_to_put(const std::vector<Entry> &entries);  // LMDB's code
+
     std::filesystem::path folder_;
     MDB_env *environment_ = nullptr;
 };

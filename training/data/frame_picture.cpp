@@ -91,6 +91,27 @@ bool full_range(const AVFrame *frame) {
     }
 }
 
+// RGB24.
+Picture copied(const AVFrame *frame) {
+    Picture picture = blank(frame->width, frame->height);
+    for (int y = 0; y < frame->height; ++y)
+        std::copy_n(frame->data[0] + ptrdiff_t(y) * frame->linesize[0], 3 * frame->width,
+                    picture.row(y));
+    return picture;
+}
+
+// RGB48.
+Picture rounded(const AVFrame *frame) {
+    Picture picture = blank(frame->width, frame->height);
+    for (int y = 0; y < frame->height; ++y) {
+        const auto *samples =
+            reinterpret_cast<const uint16_t *>(frame->data[0] + ptrdiff_t(y) * frame->linesize[0]);
+        std::transform(samples, samples + 3 * frame->width, picture.row(y),
+                       [](uint32_t v) { return uint8_t((v * 255 + 32767) / 65535); });
+    }
+    return picture;
+}
+
 Picture by_swscale(const AVFrame *frame, const AVPixFmtDescriptor &desc, bool hd) {
     const bool deep = depth_of(desc) > 8;
     const AVPixelFormat to = deep ? AV_PIX_FMT_RGB48 : AV_PIX_FMT_RGB24;
@@ -119,23 +140,13 @@ Picture by_swscale(const AVFrame *frame, const AVPixFmtDescriptor &desc, bool hd
     if (sws_scale(context.get(), frame->data, frame->linesize, 0, h, rgb->data, rgb->linesize) != h)
         throw std::runtime_error(cannot);
 
-    Picture picture = blank(w, h);
-    for (int y = 0; y < h; ++y) {
-        const uint8_t *row = rgb->data[0] + ptrdiff_t(y) * rgb->linesize[0];
-        if (deep) {
-            const auto *samples = reinterpret_cast<const uint16_t *>(row);
-            std::transform(samples, samples + 3 * w, picture.row(y),
-                           [](uint32_t v) { return uint8_t((v * 255 + 32767) / 65535); });
-        } else {
-            std::copy_n(row, 3 * w, picture.row(y));
-        }
-    }
-    return picture;
+    return deep ? rounded(rgb.get()) : copied(rgb.get());
 }
 
 }  // namespace
 
 Picture picture_of(const AVFrame *frame, bool hd) {
+    if (frame->format == AV_PIX_FMT_RGB24) return copied(frame);
     const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(AVPixelFormat(frame->format));
     if (!desc || desc->flags & AV_PIX_FMT_FLAG_HWACCEL)
         throw std::runtime_error("the decoder gives frames of no known format");

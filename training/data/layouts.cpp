@@ -90,17 +90,25 @@ struct Root {
     std::map<int, Index> lq;  // that it holds itself
 };
 
-Root search(const std::filesystem::path &path, std::vector<std::string> &problems) {
+// lq_named: those in low resolution are named elsewhere.
+Root search(const std::filesystem::path &path, bool lq_named, std::vector<std::string> &problems) {
     Root root;
     std::vector<Found> found = find_pictures(path, problems);
     resolve_suffixes(found);
+    const Source *of_no_scale = nullptr;
     for (const Found &picture : found) {
         const PictureName &name = picture.name;
         if (name.kind != Kind::kLow)
             root.items.push_back({name.key, picture.source, {}});
         else if (name.scale)
             root.lq[name.scale].add(name.key, picture.source);
+        else
+            of_no_scale = &picture.source;
     }
+    if (of_no_scale && !lq_named)
+        problems.push_back(of_no_scale->text() +
+                           ": is in low resolution by its name, which does not say at which scale: "
+                           "name its folder in dataroot_lq");
     if (root.items.empty())
         throw std::runtime_error(path.string() +
                                  ": holds pictures in low resolution only, by their names");
@@ -148,7 +156,7 @@ Listing list_pictures(const Roots &dataroot_gt, const std::map<int, Roots> &data
     for (const auto &[scale, roots] : dataroot_lq)
         if (roots.size() == 1) shared[scale] = index_of(roots, scale, listing.problems);
     for (size_t i = 0; i < dataroot_gt.size(); ++i) {
-        Root root = search(dataroot_gt[i], listing.problems);
+        Root root = search(dataroot_gt[i], !dataroot_lq.empty(), listing.problems);
         for (const auto &[scale, index] : root.lq)
             if (!dataroot_lq.count(scale)) pair(root.items, index, scale, false, listing.problems);
         for (const auto &[scale, roots] : dataroot_lq)

@@ -14,6 +14,7 @@
 extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavutil/frame.h>
+#include <libavutil/opt.h>
 }
 
 namespace mdrn::training {
@@ -51,7 +52,7 @@ Picture read_picture(const std::filesystem::path &path) {
     return decode_picture(read_file(path.string(), kMostBytes), path.string());
 }
 
-std::vector<std::byte> encode_png(const Picture &picture) {
+std::vector<std::byte> encode_png(const Picture &picture, int compression) {
     const AVCodec *png = avcodec_find_encoder(AV_CODEC_ID_PNG);
     if (!png) throw std::runtime_error("this libavcodec has no PNG encoder");
     const std::unique_ptr<AVCodecContext, Freed> codec(avcodec_alloc_context3(png));
@@ -63,6 +64,8 @@ std::vector<std::byte> encode_png(const Picture &picture) {
     codec->height = frame->height = picture.height;
     codec->time_base = {1, 25};
     codec->thread_count = 1;
+    codec->compression_level = compression;
+    if (compression) av_opt_set(codec->priv_data, "pred", "sub", 0);
     frame->format = AV_PIX_FMT_RGB24;
     if (avcodec_open2(codec.get(), png, nullptr) < 0 || av_frame_get_buffer(frame.get(), 0) < 0)
         throw std::runtime_error("a picture of " + std::to_string(picture.width) + "x" +
@@ -78,8 +81,8 @@ std::vector<std::byte> encode_png(const Picture &picture) {
     return {bytes, bytes + packet->size};
 }
 
-void write_png(const std::filesystem::path &path, const Picture &picture) {
-    const std::vector<std::byte> bytes = encode_png(picture);
+void write_png(const std::filesystem::path &path, const Picture &picture, int compression) {
+    const std::vector<std::byte> bytes = encode_png(picture, compression);
     write_atomically(path, [&](std::ostream &out) {
         out.write(reinterpret_cast<const char *>(bytes.data()), std::streamsize(bytes.size()));
     });

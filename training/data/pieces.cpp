@@ -25,22 +25,24 @@ namespace fs = std::filesystem;
 class Output {
 public:
     // name: "HR" or "X4".
-    Output(const fs::path &out, const std::string &name, bool lmdb) : folder_(out / name) {
-        if (lmdb) database_ = std::make_unique<LmdbWriter>(out / (name + ".lmdb"));
+    Output(const PieceOptions &options, const std::string &name)
+        : folder_(options.out / name), compression_(options.compression) {
+        if (options.lmdb) database_ = std::make_unique<LmdbWriter>(options.out / (name + ".lmdb"));
     }
     // From one thread at a time with an LMDB.
     void put(const std::vector<LmdbWriter::Entry> &entries) const { database_->put(entries); }
     void write(const std::string &key, const Picture &picture) const {
         const fs::path path = folder_ / (key + ".png");
         fs::create_directories(path.parent_path());
-        write_png(path, picture);
+        write_png(path, picture, compression_);
     }
     void finish() const {
-        if (database_) database_->write_meta_info();
+        if (database_) database_->write_meta_info(compression_);
     }
 
 private:
     fs::path folder_;
+    int compression_;
     std::unique_ptr<LmdbWriter> database_;
 };
 
@@ -84,9 +86,9 @@ public:
         check_options();
         fs::create_directories(options.out);
         journal_ = std::make_unique<Journal>(options.out / "prepared.txt", heading());
-        outputs_.emplace(1, Output(options.out, "HR", options.lmdb));
+        outputs_.emplace(1, Output(options, "HR"));
         for (int scale : scales_)
-            outputs_.emplace(scale, Output(options.out, "X" + std::to_string(scale), options.lmdb));
+            outputs_.emplace(scale, Output(options, "X" + std::to_string(scale)));
         counts_.pictures = int64_t(listing.items.size() + listing.problems.size());
         for (const std::string &problem : listing.problems) skip(problem);
         choose(std::move(listing.items));
@@ -94,9 +96,10 @@ public:
 
     PieceCounts run(const std::function<void(const PieceCounts &)> &progress) {
         const unsigned cores = std::max(std::thread::hardware_concurrency(), 1U);
-        running_ = options_.threads ? options_.threads : int(cores);
+        const int count = options_.threads ? options_.threads : int(cores);
+        running_ = count;
         std::vector<std::thread> threads;
-        for (int i = 0; i < running_; ++i) threads.emplace_back([this] { work(); });
+        for (int i = 0; i < count; ++i) threads.emplace_back([this] { work(); });
         watch(progress);
         for (std::thread &thread : threads) thread.join();
         if (error_) std::rethrow_exception(error_);
@@ -106,6 +109,10 @@ public:
 
 private:
     void check_options() const {
+        if (options_.threads < 0) throw std::runtime_error("threads: expected 0 or more");
+        if (options_.compression < 0 || options_.compression > 9)
+            throw std::runtime_error("compression " + std::to_string(options_.compression) +
+                                     ": expected 0 to 9");
         if (options_.size < 1 || options_.step < 1)
             throw std::runtime_error("pieces of " + std::to_string(options_.size) +
                                      " pixels every " + std::to_string(options_.step) +
@@ -120,7 +127,8 @@ private:
 
     std::string heading() const {
         std::string text = "pieces of " + std::to_string(options_.size) + " every " +
-                           std::to_string(options_.step) + (options_.lmdb ? " as LMDB" : "");
+                           std::to_string(options_.step) + ", compression " +
+                           std::to_string(options_.compression) + (options_.lmdb ? ", LMDB" : "");
         for (int scale : scales_) text += ", x" + std::to_string(scale);
         return text;
     }
@@ -182,7 +190,7 @@ private:
             }
             std::vector<LmdbWriter::Entry> entries;
             for (const Piece &piece : pieces)
-                entries.push_back({piece.key, encode_png(piece.picture)});
+                entries.push_back({piece.key, encode_png(piece.picture, options_.compression)});
             const std::lock_guard lock(writing_);
             output.put(entries);
         }

@@ -18,6 +18,7 @@ struct PieceOptions {
     std::filesystem::path out;
     int size = 480, step = 240;  // of pieces, pixels in high resolution; multiples of every scale
     bool lmdb = false;
+    int compression = 1;  // of PNGs, as encode_png's
     bool strict = false;  // a picture that cannot be used is an error
     int threads = 0;      // 0: one a core
     // Called from the threads, one at a time, with what is wrong with a picture that is skipped.
