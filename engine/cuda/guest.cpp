@@ -137,7 +137,6 @@ public:
 
     void unpack(const mdrn_image &image) override {
         const Current current(context_);
-        inside_->recording.abandon(inside_->stages.queue());
         inside_->stages.unpack(inside_->transfer.upload(image, inside_->stream));
     }
     bool begin() override {
@@ -163,8 +162,7 @@ public:
         run([&](CudaStages &stages) { stages.tail(); });
     }
     void end() override {
-        const Current current(context_);
-        inside_->recording.end(inside_->stages.queue());
+        run([&](CudaStages &stages) { inside_->recording.end(stages.queue()); });
     }
     void pack(const mdrn_image &image) override {
         const Current current(context_);
@@ -179,8 +177,22 @@ public:
 private:
     template <typename Run>
     void run(const Run &stage) {
-        const Current current(context_);
-        stage(inside_->stages);
+        try {
+            const Current current(context_);
+            stage(inside_->stages);
+        } catch (...) {
+            abandon();
+            throw;
+        }
+    }
+    // While a thread records, it cannot free memory, be it the caller's.
+    void abandon() {
+        try {
+            const Current current(context_);
+            inside_->recording.abandon(inside_->stages.queue());
+        } catch (const Error &) {
+            return;  // the context is gone
+        }
     }
 
     Context context_;

@@ -62,6 +62,12 @@ void fail_allocation(uint64_t nth) {
 void fail_call(uint64_t nth) {
     world().calls_to_failure = nth;
 }
+uint64_t allocations() {
+    return world().allocations;
+}
+uint64_t calls() {
+    return world().calls;
+}
 void set_seed(uint64_t seed) {
     world().seed = seed;
 }

@@ -53,6 +53,10 @@ std::vector<std::string> take_faults();
 void fail_allocation(uint64_t nth);
 void fail_call(uint64_t nth);
 
+// Since the program's start; of calls, those that give back do not count.
+uint64_t allocations();
+uint64_t calls();
+
 void set_seed(uint64_t seed);
 void set_twice(bool twice);
 void set_eager(bool eager);
