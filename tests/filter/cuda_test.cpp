@@ -140,10 +140,12 @@ protected:
     void TearDown() override {
         device.reset();
         EXPECT_EQ(emulated::bytes_in_use(), 0u);
+        EXPECT_EQ(emulated::bytes_abandoned(), abandoned);
         EXPECT_EQ(emulated::take_faults(), std::vector<std::string>{});
     }
 
     Buffer device;
+    const size_t abandoned = emulated::bytes_abandoned();
 };
 
 TEST_F(CudaFrames, OfEverySwFormatBecomeWhatSoftwareFramesDo) {
@@ -395,7 +397,7 @@ protected:
 };
 
 TEST_F(Failing, DriverCalls) {
-    each(emulated::calls, emulated::fail_call, 7);
+    each(emulated::calls, emulated::fail_call, 13);
 }
 
 TEST_F(Failing, Allocations) {

@@ -85,6 +85,10 @@ size_t bytes_in_use() {
     return bytes;
 }
 
+size_t bytes_abandoned() {
+    return world().abandoned_bytes;
+}
+
 namespace {
 
 void write_report(const char *path) {

@@ -64,6 +64,9 @@ void set_eager(bool eager);
 // Bytes allocated and not given back, device and pinned.
 size_t bytes_in_use();
 
+// Bytes that contexts took with them when they were destroyed.
+size_t bytes_abandoned();
+
 // Gives up all contexts, whatever is in them, and forgets errors: a new process's state.
 void reset();
 
