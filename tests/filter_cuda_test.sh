@@ -268,7 +268,7 @@ else
         test_graphs
         test_refused
         test_failures allocations MDRN_EMULATED_FAIL_ALLOCATION 1
-        test_failures calls MDRN_EMULATED_FAIL_CALL 61
+        test_failures calls MDRN_EMULATED_FAIL_CALL 19
     fi
 fi
 ((!failed))

@@ -8,23 +8,11 @@
 #include "cuda/cudnn.h"
 #include "cuda/plugin.h"
 #include "cuda/stages.h"
+#include "cuda/stream.h"
 #include "cuda/transfer.h"
 
 namespace mdrn::cuda {
 namespace {
-
-class Stream {
-public:
-    Stream() {
-        check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
-    }
-    ~Stream() { cudaStreamDestroy(stream_); }
-    Stream(const Stream &) = delete;
-    operator cudaStream_t() const { return stream_; }
-
-private:
-    cudaStream_t stream_ = nullptr;
-};
 
 // What the network enqueues, recorded the second time and launched as one from then on.
 class Recording {
