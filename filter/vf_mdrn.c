@@ -86,7 +86,7 @@ typedef struct MDRNContext {
     mdrn_precision mdrn_precision;
 
     mdrn_context *mdrn;
-    AVBufferRef *cuda_frames;     ///< the input's, NULL in main memory
+    AVBufferRef *cuda_frames;     ///< hw_frames_ctx of the input, or NULL
     AVFifo *jobs;                 ///< frames in flight, the oldest first
     enum AVPixelFormat sw_format; ///< of the planes in either memory
     mdrn_layout layout;
@@ -460,14 +460,16 @@ static int check_sw_format(AVFilterContext *ctx,
  */
 static int use_cuda_frames(AVFilterContext *ctx, mdrn_settings *settings)
 {
-    const FilterLink *inlink = ff_filter_link(ctx->inputs[0]);
-    MDRNContext *s           = ctx->priv;
-    const AVHWFramesContext *frames;
+    const FilterLink *inlink        = ff_filter_link(ctx->inputs[0]);
+    MDRNContext *s                  = ctx->priv;
+    const AVHWFramesContext *frames = NULL;
     const AVCUDADeviceContext *cuda;
 
-    if (!inlink->hw_frames_ctx) {
+    if (inlink->hw_frames_ctx)
+        frames = (AVHWFramesContext *)inlink->hw_frames_ctx->data;
+    if (!frames || frames->device_ctx->type != AV_HWDEVICE_TYPE_CUDA) {
         av_log(ctx, AV_LOG_ERROR, "The input is said to be in CUDA memory, but "
-               "has no hw_frames_ctx\n");
+               "has no hw_frames_ctx of a CUDA device\n");
         return AVERROR(EINVAL);
     }
     if (s->mdrn_device == MDRN_DEVICE_CPU) {
@@ -480,12 +482,11 @@ static int use_cuda_frames(AVFilterContext *ctx, mdrn_settings *settings)
     s->cuda_frames = av_buffer_ref(inlink->hw_frames_ctx);
     if (!s->cuda_frames)
         return AVERROR(ENOMEM);
-    frames       = (AVHWFramesContext *)s->cuda_frames->data;
-    s->sw_format = frames->sw_format;
 
+    s->sw_format           = frames->sw_format;
     cuda                   = frames->device_ctx->hwctx;
     settings->device       = MDRN_DEVICE_CUDA;
-    settings->async_depth  = 1; // later filters can go on before the GPU is done
+    settings->async_depth  = 1; // no filter has to wait for the GPU
     settings->cuda_context = cuda->cuda_ctx;
     settings->cuda_stream  = cuda->stream;
     return check_sw_format(ctx, frames);
@@ -494,19 +495,19 @@ static int use_cuda_frames(AVFilterContext *ctx, mdrn_settings *settings)
 /** Give the output a pool of frames in the same memory as the input's. */
 static int init_output_frames(AVFilterLink *outlink)
 {
-    FilterLink *link                  = ff_filter_link(outlink);
-    const MDRNContext *s              = outlink->src->priv;
-    const AVHWFramesContext *inframes = (AVHWFramesContext *)s->cuda_frames->data;
+    FilterLink *link            = ff_filter_link(outlink);
+    const MDRNContext *s        = outlink->src->priv;
+    const AVHWFramesContext *in = (AVHWFramesContext *)s->cuda_frames->data;
     AVHWFramesContext *frames;
 
     av_buffer_unref(&link->hw_frames_ctx);
-    link->hw_frames_ctx = av_hwframe_ctx_alloc(inframes->device_ref);
+    link->hw_frames_ctx = av_hwframe_ctx_alloc(in->device_ref);
     if (!link->hw_frames_ctx)
         return AVERROR(ENOMEM);
 
     frames            = (AVHWFramesContext *)link->hw_frames_ctx->data;
-    frames->format    = inframes->format;
-    frames->sw_format = inframes->sw_format;
+    frames->format    = AV_PIX_FMT_CUDA;
+    frames->sw_format = in->sw_format;
     frames->width     = FFALIGN(outlink->w, 2); // the planes of odd sizes
     frames->height    = FFALIGN(outlink->h, 2); // overlap in some versions
     return av_hwframe_ctx_init(link->hw_frames_ctx);
@@ -631,9 +632,9 @@ static int is_interlaced(const AVFrame *frame)
 /** Check that a frame in CUDA memory is where the filter computes. */
 static int check_cuda_frame(AVFilterContext *ctx, const AVFrame *in)
 {
-    const MDRNContext *s           = ctx->priv;
-    const AVHWFramesContext *want  = (AVHWFramesContext *)s->cuda_frames->data;
-    const AVHWFramesContext *got   = NULL;
+    const MDRNContext *s          = ctx->priv;
+    const AVHWFramesContext *want = (AVHWFramesContext *)s->cuda_frames->data;
+    const AVHWFramesContext *got  = NULL;
 
     if (in->hw_frames_ctx)
         got = (AVHWFramesContext *)in->hw_frames_ctx->data;

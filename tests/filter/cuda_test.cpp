@@ -60,8 +60,8 @@ Frame upload(const AVFrame *frame, const Buffer &pool) {
     return result;
 }
 
-// All that the frame's pool has room for is copied: before 9.0 and after, libavutil leaves out the
-// last row of chroma where the height is odd.
+// All that the frame's pool has room for is copied: libavutil leaves out the last row of chroma
+// where the height is odd.
 Frame download(const AVFrame *frame) {
     const Frame whole = ref(frame);
     const AVHWFramesContext *pool = frames_context(frame->hw_frames_ctx);
