@@ -62,12 +62,6 @@ void fail_allocation(uint64_t nth) {
 void fail_call(uint64_t nth) {
     world().calls_to_failure = nth;
 }
-uint64_t allocations() {
-    return world().allocations;
-}
-uint64_t calls() {
-    return world().calls;
-}
 void set_seed(uint64_t seed) {
     world().seed = seed;
 }
@@ -76,6 +70,13 @@ void set_twice(bool twice) {
 }
 void set_eager(bool eager) {
     world().eager = eager;
+}
+
+uint64_t allocations() {
+    return world().allocations;
+}
+uint64_t calls() {
+    return world().calls;
 }
 
 size_t bytes_in_use() {
