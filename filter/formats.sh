@@ -32,6 +32,8 @@ cat <<'EOF'
 
 What the filter does with each of FFmpeg's pixel formats: *native* means that the output has the format of the input, and that nothing is converted on the way. The others are refused for the reason given: FFmpeg converts software frames to the nearest native format before the filter, which warns; hardware frames need `hwdownload` first.
 
+`cuda` stands for frames in CUDA memory, whatever lies in their planes (FFmpeg's `sw_format`): all that FFmpeg lets them hold is native.
+
 This page is what [formats.sh](formats.sh) printed; the filter's tests compare it with each FFmpeg.
 
 | Format | mdrn | in FFmpeg |

@@ -35,6 +35,7 @@
 #include "libavutil/cpu.h"
 #include "libavutil/fifo.h"
 #include "libavutil/frame.h"
+#include "libavutil/hwcontext.h"
 #include "libavutil/imgutils.h"
 #include "libavutil/macros.h"
 #include "libavutil/mem.h"
@@ -52,7 +53,15 @@
 
 #if BEFORE_7_1
 #include "internal.h"
+#define FilterLink AVFilterLink
+#define ff_filter_link(link) (link)
 #endif
+
+/* All that is needed of cuda.h, without which FFmpeg may be built. */
+#define CUDA_VERSION 0
+typedef struct CUctx_st *CUcontext;
+typedef struct CUstream_st *CUstream;
+#include "libavutil/hwcontext_cuda.h"
 
 #define MAX_ASYNC_DEPTH 64
 
@@ -77,9 +86,11 @@ typedef struct MDRNContext {
     mdrn_precision mdrn_precision;
 
     mdrn_context *mdrn;
-    AVFifo *jobs;           ///< frames in flight, the oldest first
+    AVBufferRef *cuda_frames;     ///< hw_frames_ctx of the input, or NULL
+    AVFifo *jobs;                 ///< frames in flight, the oldest first
+    enum AVPixelFormat sw_format; ///< of the planes in either memory
     mdrn_layout layout;
-    int queried;            ///< times that query_formats was called
+    int queried;                  ///< times that query_formats was called
     int warned_interlaced;
     int said_matrix;
 } MDRNContext;
@@ -107,7 +118,7 @@ static const AVOption mdrn_options[] = {
       "number format: auto, fp32, fp16, bf16",
       OFFSET(precision), AV_OPT_TYPE_STRING, { .str = "auto" }, 0, 0, FLAGS },
     { "async_depth",
-      "frames in flight, 0 for 2 with device=cuda and 1 otherwise",
+      "software frames in flight, 0 for 2 with device=cuda and 1 otherwise",
       OFFSET(async_depth), AV_OPT_TYPE_INT, { .i64 = 0 },
       INT_MIN, INT_MAX, FLAGS },
     { "memory",
@@ -236,6 +247,7 @@ static void close_mdrn(MDRNContext *s)
         av_frame_free(&job.out);
     }
     av_fifo_freep2(&s->jobs);
+    av_buffer_unref(&s->cuda_frames); // and with it, maybe, the CUDA context
 }
 
 static av_cold void uninit(AVFilterContext *ctx)
@@ -248,16 +260,14 @@ static int is_full_range_format(int format)
     return av_strstart(av_get_pix_fmt_name(format), "yuvj", NULL);
 }
 
-/** @return why libmdrn cannot take pictures of this format, NULL if it can */
+/** @return why libmdrn cannot take planes of this format, NULL if it can */
 static const char *refusal(const AVPixFmtDescriptor *desc)
 {
     enum AVPixelFormat format         = av_pix_fmt_desc_get_id(desc);
     const AVComponentDescriptor *comp = desc->comp;
 
-    if (format == AV_PIX_FMT_CUDA)
-        return "this version does not take frames in CUDA memory";
     if (desc->flags & AV_PIX_FMT_FLAG_HWACCEL)
-        return "its frames are not in ordinary memory";
+        return "its frames are neither in main memory nor in CUDA's";
     if (desc->flags & AV_PIX_FMT_FLAG_PAL)
         return "it has a palette";
     if (desc->flags & AV_PIX_FMT_FLAG_BAYER)
@@ -300,11 +310,14 @@ static int query_formats(AVFilterContext *ctx)
     if (ctx->inputs[0]->src &&
         (!s->queried++ || !offered || !offered->nb_formats))
         return AVERROR(EAGAIN);
-    if (offered && offered->nb_formats == 1) {
+    if (offered && offered->nb_formats == 1)
         only = offered->formats[0];
+    if (only != AV_PIX_FMT_NONE && only != AV_PIX_FMT_CUDA)
         say_refused(ctx, av_pix_fmt_desc_get(only));
-    }
 
+    ret = ff_add_format(&formats, AV_PIX_FMT_CUDA);
+    if (ret < 0)
+        return ret;
     while ((desc = av_pix_fmt_desc_next(desc))) {
         enum AVPixelFormat format = av_pix_fmt_desc_get_id(desc);
 
@@ -378,13 +391,13 @@ static mdrn_image image_of(const MDRNContext *s, const AVFrame *frame)
 {
     mdrn_image image = {
         .size            = sizeof(image),
-        .memory          = MDRN_MEMORY_HOST,
+        .memory          = s->cuda_frames ? MDRN_MEMORY_CUDA : MDRN_MEMORY_HOST,
         .width           = frame->width,
         .height          = frame->height,
         .layout          = s->layout,
         .matrix          = frame->colorspace,
         .transfer        = frame->color_trc,
-        .range           = is_full_range_format(frame->format) ||
+        .range           = is_full_range_format(s->sw_format) ||
                            frame->color_range == AVCOL_RANGE_JPEG ?
                                MDRN_RANGE_FULL :
                            frame->color_range == AVCOL_RANGE_MPEG ?
@@ -414,50 +427,107 @@ static int nb_threads(AVFilterContext *ctx)
     return threads;
 }
 
-static int config_output(AVFilterLink *outlink)
+/** Say which planes frames in CUDA memory can have, if these are others. */
+static int check_sw_format(AVFilterContext *ctx,
+                           const AVHWFramesContext *frames)
+{
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(frames->sw_format);
+    AVHWFramesConstraints *constraints;
+    AVBPrint list;
+
+    if (desc && !refusal(desc))
+        return 0;
+
+    av_bprint_init(&list, 0, AV_BPRINT_SIZE_AUTOMATIC);
+    constraints = av_hwdevice_get_hwframe_constraints(frames->device_ref, NULL);
+    for (int i = 0; constraints &&
+         constraints->valid_sw_formats[i] != AV_PIX_FMT_NONE; i++) {
+        enum AVPixelFormat format = constraints->valid_sw_formats[i];
+
+        if (!refusal(av_pix_fmt_desc_get(format)))
+            av_bprintf(&list, "%s%s", list.len ? ", " : "",
+                       av_get_pix_fmt_name(format));
+    }
+    av_hwframe_constraints_free(&constraints);
+    av_log(ctx, AV_LOG_ERROR, "CUDA frames with sw_format %s are not possible; "
+           "possible are %s\n", desc ? desc->name : "none", list.str);
+    return AVERROR(EINVAL);
+}
+
+/**
+ * Have libmdrn compute on the GPU where the input's frames are, in their
+ * context and on their stream. Like libavutil, it enters the context by itself.
+ */
+static int use_cuda_frames(AVFilterContext *ctx, mdrn_settings *settings)
+{
+    const FilterLink *inlink        = ff_filter_link(ctx->inputs[0]);
+    MDRNContext *s                  = ctx->priv;
+    const AVHWFramesContext *frames = NULL;
+    const AVCUDADeviceContext *cuda;
+
+    if (inlink->hw_frames_ctx)
+        frames = (AVHWFramesContext *)inlink->hw_frames_ctx->data;
+    if (!frames || frames->device_ctx->type != AV_HWDEVICE_TYPE_CUDA) {
+        av_log(ctx, AV_LOG_ERROR, "The input is said to be in CUDA memory, but "
+               "has no hw_frames_ctx of a CUDA device\n");
+        return AVERROR(EINVAL);
+    }
+    if (s->mdrn_device == MDRN_DEVICE_CPU) {
+        av_log(ctx, AV_LOG_ERROR, "device=cpu cannot take frames in CUDA "
+               "memory; leave device out, or put hwdownload and format before "
+               "the filter\n");
+        return AVERROR(EINVAL);
+    }
+
+    s->cuda_frames = av_buffer_ref(inlink->hw_frames_ctx);
+    if (!s->cuda_frames)
+        return AVERROR(ENOMEM);
+
+    s->sw_format           = frames->sw_format;
+    cuda                   = frames->device_ctx->hwctx;
+    settings->device       = MDRN_DEVICE_CUDA;
+    settings->async_depth  = 1; // no filter has to wait for the GPU
+    settings->cuda_context = cuda->cuda_ctx;
+    settings->cuda_stream  = cuda->stream;
+    return check_sw_format(ctx, frames);
+}
+
+/** Give the output a pool of frames in the same memory as the input's. */
+static int init_output_frames(AVFilterLink *outlink)
+{
+    FilterLink *link            = ff_filter_link(outlink);
+    const MDRNContext *s        = outlink->src->priv;
+    const AVHWFramesContext *in = (AVHWFramesContext *)s->cuda_frames->data;
+    AVHWFramesContext *frames;
+
+    av_buffer_unref(&link->hw_frames_ctx);
+    link->hw_frames_ctx = av_hwframe_ctx_alloc(in->device_ref);
+    if (!link->hw_frames_ctx)
+        return AVERROR(ENOMEM);
+
+    frames            = (AVHWFramesContext *)link->hw_frames_ctx->data;
+    frames->format    = AV_PIX_FMT_CUDA;
+    frames->sw_format = in->sw_format;
+    frames->width     = FFALIGN(outlink->w, 2); // the planes of odd sizes
+    frames->height    = FFALIGN(outlink->h, 2); // overlap in some versions
+    return av_hwframe_ctx_init(link->hw_frames_ctx);
+}
+
+/** Set the output's size and what depends on it. */
+static int config_size(AVFilterLink *outlink)
 {
     AVFilterContext *ctx = outlink->src;
     AVFilterLink *inlink = ctx->inputs[0];
     MDRNContext *s       = ctx->priv;
-    mdrn_settings settings;
-    int scale, ret;
+    int scale            = mdrn_scale(s->mdrn);
 
-    close_mdrn(s);
-    s->layout = layout_of(av_pix_fmt_desc_get(inlink->format));
-
-    s->jobs = av_fifo_alloc2(s->async_depth, sizeof(Job), 0);
-    if (!s->jobs)
-        return AVERROR(ENOMEM);
-
-    mdrn_settings_default(&settings, sizeof(settings));
-    settings.model       = s->model;
-    settings.scale       = s->scale;
-    settings.device      = s->mdrn_device;
-    settings.gpu         = s->gpu;
-    settings.precision   = s->mdrn_precision;
-    settings.threads     = nb_threads(ctx);
-    settings.async_depth = s->async_depth;
-    settings.memory      = s->memory;
-    settings.log         = log_callback;
-    settings.log_opaque  = ctx;
-
-    ret = mdrn_open(&s->mdrn, &settings);
-    if (ret < 0)
-        return to_averror(ret);
-
-    scale = mdrn_scale(s->mdrn);
     if (inlink->w > INT_MAX / scale || inlink->h > INT_MAX / scale ||
         av_image_check_size2(inlink->w * scale, inlink->h * scale, INT64_MAX,
-                             inlink->format, 0, ctx) < 0) {
+                             s->sw_format, 0, ctx) < 0) {
         av_log(ctx, AV_LOG_ERROR, "%dx%d pictures are too large to be enlarged "
                "%d times\n", inlink->w, inlink->h, scale);
         return AVERROR(EINVAL);
     }
-
-    ret = mdrn_prepare(s->mdrn, inlink->w, inlink->h);
-    if (ret < 0)
-        return to_averror(ret);
-
     outlink->w = inlink->w * scale;
     outlink->h = inlink->h * scale;
     outlink->sample_aspect_ratio = inlink->sample_aspect_ratio;
@@ -472,6 +542,59 @@ static int config_output(AVFilterLink *outlink)
                                        AV_SIDE_DATA_PROP_SIZE_DEPENDENT);
 #endif
     return 0;
+}
+
+static int config_output(AVFilterLink *outlink)
+{
+    AVFilterContext *ctx = outlink->src;
+    AVFilterLink *inlink = ctx->inputs[0];
+    MDRNContext *s       = ctx->priv;
+    mdrn_settings settings;
+    int ret;
+
+    close_mdrn(s);
+
+    mdrn_settings_default(&settings, sizeof(settings));
+    settings.model       = s->model;
+    settings.scale       = s->scale;
+    settings.device      = s->mdrn_device;
+    settings.gpu         = s->gpu;
+    settings.precision   = s->mdrn_precision;
+    settings.threads     = nb_threads(ctx);
+    settings.async_depth = s->async_depth;
+    settings.memory      = s->memory;
+    settings.log         = log_callback;
+    settings.log_opaque  = ctx;
+
+    s->sw_format = inlink->format;
+    if (inlink->format == AV_PIX_FMT_CUDA) {
+        ret = use_cuda_frames(ctx, &settings);
+        if (ret < 0)
+            return ret;
+    }
+    s->layout = layout_of(av_pix_fmt_desc_get(s->sw_format));
+
+    s->jobs = av_fifo_alloc2(settings.async_depth, sizeof(Job), 0);
+    if (!s->jobs)
+        return AVERROR(ENOMEM);
+
+    ret = mdrn_open(&s->mdrn, &settings);
+    if (ret == MDRN_ERROR_UNSUPPORTED && s->cuda_frames)
+        av_log(ctx, AV_LOG_ERROR, "For the CPU, put hwdownload and format "
+               "before the filter\n");
+    if (ret < 0)
+        return to_averror(ret);
+
+    ret = config_size(outlink);
+    if (ret < 0)
+        return ret;
+    if (s->cuda_frames) {
+        ret = init_output_frames(outlink);
+        if (ret < 0)
+            return ret;
+    }
+    ret = mdrn_prepare(s->mdrn, inlink->w, inlink->h);
+    return ret < 0 ? to_averror(ret) : 0;
 }
 
 static void remove_size_dependent_side_data(AVFrame *frame)
@@ -506,6 +629,26 @@ static int is_interlaced(const AVFrame *frame)
 #endif
 }
 
+/** Check that a frame in CUDA memory is where the filter computes. */
+static int check_cuda_frame(AVFilterContext *ctx, const AVFrame *in)
+{
+    const MDRNContext *s          = ctx->priv;
+    const AVHWFramesContext *want = (AVHWFramesContext *)s->cuda_frames->data;
+    const AVHWFramesContext *got  = NULL;
+
+    if (in->hw_frames_ctx)
+        got = (AVHWFramesContext *)in->hw_frames_ctx->data;
+    if (got && got->device_ctx == want->device_ctx &&
+        got->sw_format == want->sw_format &&
+        got->width >= in->width && got->height >= in->height)
+        return 0;
+
+    av_log(ctx, AV_LOG_ERROR, "The frame's hw_frames_ctx is missing, too small "
+           "or not of the device and the sw_format, %s, that the filter was "
+           "configured for\n", av_get_pix_fmt_name(want->sw_format));
+    return AVERROR(EINVAL);
+}
+
 /** Check what no one but the input knows, and say once what was made of it. */
 static int check_input(AVFilterContext *ctx, const AVFrame *in)
 {
@@ -520,6 +663,12 @@ static int check_input(AVFilterContext *ctx, const AVFrame *in)
                name ? name : "of an unknown format",
                inlink->w, inlink->h, av_get_pix_fmt_name(inlink->format));
         return AVERROR(EINVAL);
+    }
+    if (s->cuda_frames) {
+        int ret = check_cuda_frame(ctx, in);
+
+        if (ret < 0)
+            return ret;
     }
     if (!s->warned_interlaced && is_interlaced(in)) {
         s->warned_interlaced = 1;
@@ -577,6 +726,8 @@ static int send_frame(AVFilterContext *ctx, AVFrame *in)
         ret = AVERROR(ENOMEM);
         goto fail;
     }
+    job.out->width  = outlink->w; // of a frame in CUDA memory, the pool's
+    job.out->height = outlink->h;
     ret = copy_props(ctx, job.out, in);
     if (ret < 0)
         goto fail;
@@ -700,4 +851,5 @@ const FFFilter ff_vf_mdrn = {
     FILTER_INPUTS(mdrn_inputs),
     FILTER_OUTPUTS(mdrn_outputs),
     FILTER_QUERY_FUNC(query_formats),
+    .flags_internal = FF_FILTER_FLAG_HWFRAME_AWARE,
 };

@@ -6,7 +6,9 @@
 # build-ffmpeg.sh VERSION|--system [--libraries|--fate] [--sanitize LIST]
 #                 [--source TARBALL|GIT|DIRECTORY]
 #
-#   VERSION      5.1, 7.1, 8.1, 9.0 or in full (9.0.2): a static ffmpeg
+#   VERSION      5.1, 7.1, 8.1, 9.0 or in full (9.0.2): a static ffmpeg; with
+#                CUDA where NVIDIA's headers (ffnvcodec) are installed or apt
+#                has them
 #   --system     a libavfilter for the distribution's own ffmpeg, which keeps
 #                every codec that it has
 #   --libraries  no program: libavfilter with mdrn and a few other filters, for
@@ -29,7 +31,7 @@ export LC_ALL=C
 # shellcheck source=patches/source.sh
 source "$(dirname "${BASH_SOURCE[0]}")/source.sh"
 build=$root/build/release
-usage() { sed -n '3,25s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '3,27s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
 # Libraries of filters: configure's name, package, and what shows it is there.
 # The first three configure finds by itself, and so did the distribution's.
@@ -105,11 +107,13 @@ have() { # a pkg-config module, or a header
 find_flags() {
     flags=(--disable-doc --disable-debug --enable-libmdrn)
     missing=()
+    nvidia=''
     command -v nasm >/dev/null || flags+=(--disable-x86asm)
     [[ -z $sanitize ]] || flags+=(--optflags=-O1 "--extra-ldflags=-fsanitize=$sanitize"
         "--extra-cflags=-fsanitize=$sanitize -fno-omit-frame-pointer")
     case $kind in
     ffmpeg)
+        nvidia=$(nvidia_headers "$version") # FFmpeg finds them by itself
         flags+=(--disable-ffplay --disable-ffprobe)
         ! have x264 || flags+=(--enable-gpl --enable-libx264)
         ;;
@@ -117,6 +121,8 @@ find_flags() {
         flags+=(--disable-everything --disable-programs --disable-autodetect --enable-pic
             --disable-avdevice --disable-avformat --disable-avcodec --disable-swresample
             "--enable-filter=$api_filters")
+        nvidia=$(nvidia_headers "$version")
+        [[ $nvidia == none ]] || flags+=(--enable-ffnvcodec --enable-cuda)
         ;;
     fate)
         flags+=(--disable-everything --disable-autodetect --disable-ffplay --disable-ffprobe
@@ -159,7 +165,7 @@ cc=gcc
 
 find_key() {
     {
-        printf '%s\n' "$version" "${flags[@]}" "${missing[@]}" "$source"
+        printf '%s\n' "$version" "${flags[@]}" "${missing[@]}" "$source" "$nvidia"
         $cc --version
         patches_for "$version" | xargs -d '\n' cat
         cat "$root/filter/vf_mdrn.c" "$root/engine/include/mdrn.h"
@@ -210,6 +216,7 @@ compile() { # everything that goes to the log
     add_filter "$version" "$work/src"
     cd "$work/src"
     make_prefix
+    [[ $nvidia != "$nvidia_version" ]] || install_nvidia_headers mdrn
     case $kind in
     ffmpeg)
         configure "${flags[@]}"
@@ -255,6 +262,13 @@ install_missing() {
     done
 }
 
+fetch_missing() {
+    [[ $nvidia == none ]] || return 0
+    say "getting NVIDIA's headers"
+    fetch_nvidia_headers >>"$log" 2>&1 ||
+        say "without CUDA frames: FFmpeg $version needs NVIDIA's headers (ffnvcodec), $nvidia_version or newer"
+}
+
 work=$cache/work-$kind-$version
 log=$cache/log/$kind-$version.log
 
@@ -265,6 +279,7 @@ result=$cache/$kind-$version-$(find_key)
 if [[ ! -d $result ]]; then
     : >"$log"
     install_missing
+    fetch_missing
     find_flags
     result=$cache/$kind-$version-$(find_key)
 fi

@@ -49,9 +49,7 @@ check_tarball() { # version file: upstream's, where its sum is known
     [[ -z $want || $(sha256sum <"$2" | cut -d' ' -f1) == "$want" ]]
 }
 
-# Each of these is given a version and the name that the tarball shall have.
-
-fetch_with_apt() (
+fetch_with_apt() ( # source package, version, name that the tarball shall have
     set -e
     dir=$(mktemp -d "$cache/source/apt.XXXXXX")
     trap 'rm -rf "$dir"' EXIT
@@ -73,18 +71,18 @@ fetch_with_apt() (
                 -o Dir::Cache="$dir/cache" -o APT::Sandbox::User=)
             apt-get "${options[@]}" update
         fi
-        full=$(apt-cache "${options[@]}" showsrc ffmpeg 2>/dev/null |
-            sed -n "s/^Version: \(\([0-9]*:\)\?$1-.*\)/\1/p" | head -n1)
+        full=$(apt-cache "${options[@]}" showsrc "$1" 2>/dev/null |
+            sed -n "s/^Version: \(\([0-9]*:\)\?$2-.*\)/\1/p" | head -n1)
         [[ -n $full ]] || continue
         apt-get "${options[@]}" source --download-only --tar-only \
-            --only-source "ffmpeg=$full"
-        mv -- *.orig.tar.xz "$2"
+            --only-source "$1=$full"
+        mv -- *.orig.tar.xz "$3"
         exit 0
     done
     exit 1
 )
 
-fetch_with_curl() {
+fetch_with_curl() { # version, name that the tarball shall have
     [[ -n $(sha256_of "$1") ]] || say "ffmpeg-$1.tar.xz from ffmpeg.org: its sum is not known here"
     curl -fL --retry 2 -o "$2.$$" "https://ffmpeg.org/releases/ffmpeg-$1.tar.xz" &&
         mv "$2.$$" "$2"
@@ -106,7 +104,7 @@ unpack() { # version directory [tarball, git repository or unpacked source]
         if [[ ! -e $tarball ]]; then
             say "getting the source of FFmpeg $1"
             mkdir -p "$cache/source"
-            fetch_with_apt "$1" "$tarball" || fetch_with_curl "$1" "$tarball" || {
+            fetch_with_apt ffmpeg "$1" "$tarball" || fetch_with_curl "$1" "$tarball" || {
                 say "cannot get FFmpeg $1; pass its source with --source"
                 return 1
             }
@@ -118,6 +116,38 @@ unpack() { # version directory [tarball, git repository or unpacked source]
         fi
     fi
     tar xf "$tarball" -C "$2" --strip-components=1
+}
+
+# NVIDIA's headers, without which FFmpeg is built without CUDA. What is as old as
+# Debian 12's, FFmpeg takes up to version 5.
+nvidia_version=12.1.14.0
+nvidia_tarball=$cache/source/nv-codec-headers-$nvidia_version.tar.xz
+nvidia_sha256=0ca1a0c85b149646fa6ce4d600584507fdccf5a23d58e668d8701e89cee0c3fb
+
+nvidia_headers() { # version of FFmpeg: prints where they come from
+    local module="ffnvcodec >= $nvidia_version"
+    [[ $1 != 5.* ]] || module=ffnvcodec
+    if pkg-config --exists "$module"; then
+        echo installed
+    elif [[ -e $nvidia_tarball ]]; then
+        echo "$nvidia_version"
+    else
+        echo none
+    fi
+}
+
+fetch_nvidia_headers() {
+    mkdir -p "$cache/source"
+    fetch_with_apt nv-codec-headers "$nvidia_version" "$nvidia_tarball" &&
+        sha256sum --status -c - <<<"$nvidia_sha256  $nvidia_tarball" && return
+    rm -f "$nvidia_tarball"
+    return 1
+}
+
+install_nvidia_headers() { # prefix, in the directory where it is
+    mkdir nv-codec-headers
+    tar xf "$nvidia_tarball" -C nv-codec-headers --strip-components=1
+    make -C nv-codec-headers DESTDIR="$PWD/" PREFIX="$1" install
 }
 
 # What FATE compares with. Formats and their tags in NUT differ between lines.

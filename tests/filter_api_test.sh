@@ -30,8 +30,8 @@ compile() { # names
         objects+=("$build/$name.o")
     done
 }
-link() { # program
-    "${cxx[@]}" -o "$build/$1" "${objects[@]}" "${libraries[@]}" \
+link() { # program [options]
+    "${cxx[@]}" -o "$build/$1" "${objects[@]}" "${libraries[@]}" "${@:2}" \
         "-Wl,-rpath,$root/build/release/lib"
 }
 
@@ -39,9 +39,21 @@ compile main harness frames_test options_test properties_test timing_test
 link filter_api_test
 compile main harness allocation_test
 link filter_allocation_test
+programs=(filter_api_test filter_allocation_test)
+
+device=$root/build/release/lib/emulated
+if [[ -e $device/libmdrn_cuda.so ]]; then
+    export MDRN_CUDA_LIBRARY=$device/libmdrn_cuda.so
+    cxx+=("-I$root/tests/emulator/include")
+    compile main harness cuda_test
+    link filter_cuda_frames_test "$device/libcuda.so.1" "-Wl,-rpath,$device"
+    programs+=(filter_cuda_frames_test)
+else
+    echo 'skip - CUDA frames: no emulated device (Debian: libboost-context-dev; and cuDNN)'
+fi
 
 status=0
-for program in filter_api_test filter_allocation_test; do
+for program in "${programs[@]}"; do
     "$build/$program" "$@" || status=$?
     ((status <= 1)) || echo "not ok - $program ended with status $status"
 done

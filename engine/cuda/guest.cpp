@@ -8,23 +8,11 @@
 #include "cuda/cudnn.h"
 #include "cuda/plugin.h"
 #include "cuda/stages.h"
+#include "cuda/stream.h"
 #include "cuda/transfer.h"
 
 namespace mdrn::cuda {
 namespace {
-
-class Stream {
-public:
-    Stream() {
-        check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
-    }
-    ~Stream() { cudaStreamDestroy(stream_); }
-    Stream(const Stream &) = delete;
-    operator cudaStream_t() const { return stream_; }
-
-private:
-    cudaStream_t stream_ = nullptr;
-};
 
 // What the network enqueues, recorded the second time and launched as one from then on.
 class Recording {
@@ -143,7 +131,6 @@ public:
 
     void unpack(const mdrn_image &image) override {
         const Current current(context_);
-        inside_->recording.abandon(inside_->stages.queue());
         inside_->stages.unpack(inside_->transfer.upload(image, inside_->stream));
     }
     bool begin() override {
@@ -169,8 +156,7 @@ public:
         run([&](CudaStages &stages) { stages.tail(); });
     }
     void end() override {
-        const Current current(context_);
-        inside_->recording.end(inside_->stages.queue());
+        run([&](CudaStages &stages) { inside_->recording.end(stages.queue()); });
     }
     void pack(const mdrn_image &image) override {
         const Current current(context_);
@@ -185,8 +171,22 @@ public:
 private:
     template <typename Run>
     void run(const Run &stage) {
-        const Current current(context_);
-        stage(inside_->stages);
+        try {
+            const Current current(context_);
+            stage(inside_->stages);
+        } catch (...) {
+            abandon();
+            throw;
+        }
+    }
+    // While a thread records, it cannot free memory, be it the caller's.
+    void abandon() {
+        try {
+            const Current current(context_);
+            inside_->recording.abandon(inside_->stages.queue());
+        } catch (const Error &) {
+            return;  // the context is gone
+        }
     }
 
     Context context_;

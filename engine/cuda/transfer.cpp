@@ -89,32 +89,18 @@ bool on_gpu(const mdrn_image &image) {
 }  // namespace
 
 struct Transfer::Slot {
-    Slot() {
-        for (cudaEvent_t *event : {&uploaded, &packed, &downloaded})
-            check(cudaEventCreateWithFlags(event, cudaEventDisableTiming), "marking a stream");
-    }
-    ~Slot() {
-        for (cudaEvent_t event : {uploaded, packed, downloaded})
-            if (event) cudaEventDestroy(event);
-    }
-
     Staging in, out;
     mdrn_image image = {};  // where the picture goes
-    cudaEvent_t uploaded = nullptr, packed = nullptr, downloaded = nullptr;
+    Event uploaded, packed, downloaded;
 };
 
 Transfer::Transfer(const Context &context, int depth) : context_(context) {
-    check(cudaStreamCreateWithFlags(&up_, cudaStreamNonBlocking), "making a stream");
-    check(cudaStreamCreateWithFlags(&down_, cudaStreamNonBlocking), "making a stream");
     for (int i = 0; i < depth; ++i) free_.push_back(std::make_unique<Slot>());
 }
 
 Transfer::~Transfer() {
-    for (cudaStream_t stream : {up_, down_})
-        if (stream) {
-            cudaStreamSynchronize(stream);
-            cudaStreamDestroy(stream);
-        }
+    cudaStreamSynchronize(up_);
+    cudaStreamSynchronize(down_);
 }
 
 mdrn_image Transfer::upload(const mdrn_image &image, cudaStream_t stream) {

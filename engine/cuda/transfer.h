@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cuda/context.h"
+#include "cuda/stream.h"
 #include "mdrn.h"
 
 namespace mdrn::cuda {
@@ -41,7 +42,7 @@ private:
     std::vector<std::unique_ptr<Slot>> free_;
     std::deque<std::unique_ptr<Slot>> in_flight_;  // the oldest first
     std::unique_ptr<Slot> current_;
-    cudaStream_t up_ = nullptr, down_ = nullptr;
+    Stream up_, down_;
 };
 
 }  // namespace mdrn::cuda

@@ -123,6 +123,7 @@ int Graph::parse(const std::string &filters, const Source &source, int threads) 
     parameters->time_base = kTimeBase;
     parameters->frame_rate = kFrameRate;
     parameters->sample_aspect_ratio = {1, 1};
+    parameters->hw_frames_ctx = source.hw_frames;
 #if LIBAVFILTER_VERSION_INT >= AV_VERSION_INT(10, 4, 100)
     parameters->color_space = source.colorspace;
     parameters->color_range = source.range;

@@ -34,6 +34,7 @@ struct Source {
     AVColorSpace colorspace = AVCOL_SPC_UNSPECIFIED;
     AVColorRange range = AVCOL_RANGE_UNSPECIFIED;
     std::vector<AVFrameSideDataType> side_data = {};  // of the link, 1 KiB each; from 8.0 on
+    AVBufferRef *hw_frames = nullptr;                 // of the link; stays the caller's
 };
 
 inline constexpr AVRational kTimeBase = {1, 1000};

@@ -75,11 +75,22 @@ void set_eager(bool eager) {
     world().eager = eager;
 }
 
+uint64_t allocations() {
+    return world().allocations;
+}
+uint64_t calls() {
+    return world().calls;
+}
+
 size_t bytes_in_use() {
     std::lock_guard lock(world().mutex);
     size_t bytes = 0;
     for (const auto &[begin, allocation] : world().memory) bytes += allocation.bytes;
     return bytes;
+}
+
+size_t bytes_abandoned() {
+    return world().abandoned_bytes;
 }
 
 namespace {

@@ -56,6 +56,10 @@ std::vector<std::string> take_faults();
 void fail_allocation(uint64_t nth);
 void fail_call(uint64_t nth);
 
+// Since the program's start; of calls, those that give back do not count.
+uint64_t allocations();
+uint64_t calls();
+
 void set_seed(uint64_t seed);
 void set_twice(bool twice);
 void set_eager(bool eager);
@@ -63,6 +67,9 @@ void set_capability(int capability);
 
 // Bytes allocated and not given back, device and pinned.
 size_t bytes_in_use();
+
+// Bytes that contexts took with them when they were destroyed.
+size_t bytes_abandoned();
 
 // Gives up all contexts, whatever is in them, and forgets errors: a new process's state.
 void reset();
