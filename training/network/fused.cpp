@@ -27,14 +27,15 @@ Maps make_slope(const Maps &out, Activation activation, bool keep) {
     return Maps::empty(wanted ? out.pictures() : 0, out.channels(), out.height(), out.width());
 }
 
-// The gradient before the activation, which is `scratch` where there was one.
-Map before_activation(const Maps &g, const Maps &slope, int i, std::vector<float> &scratch,
-                      float *bias_gradient) {
-    const bool active = slope.pictures() > 0;
-    scratch.resize(active ? g.pixels() * g.channels() : 0);
-    kernels().scale(g[i], active ? slope.data(i) : nullptr, g.pixels(), scratch.data(),
-                    bias_gradient);
-    return active ? Map{scratch.data(), g.channels(), g.channels()} : g[i];
+// The gradient before the activation; where there was one, in the thread's first scratch memory.
+Map before_activation(const Maps &g, const Maps &slope, int i, float *bias_gradient) {
+    if (slope.pictures() == 0) {
+        kernels().scale(g[i], nullptr, g.pixels(), nullptr, bias_gradient);
+        return g[i];
+    }
+    float *v = scratch(0, static_cast<size_t>(g.pixels()) * g.channels());
+    kernels().scale(g[i], slope.data(i), g.pixels(), v, bias_gradient);
+    return {v, g.channels(), g.channels()};
 }
 
 struct Pointwise : torch::autograd::Function<Pointwise> {
@@ -79,8 +80,7 @@ struct Pointwise : torch::autograd::Function<Pointwise> {
         const Partial w_gradient(g.pictures(), weight.numel());
         const Partial b_gradient(g.pictures(), g.channels());
         for_pictures(g.pictures(), [&](int i) {
-            std::vector<float> scratch;
-            const Map v = before_activation(g, slope, i, scratch, b_gradient[i]);
+            const Map v = before_activation(g, slope, i, b_gradient[i]);
             float *column = w_gradient[i];
             for (size_t part = 0; part < x.size(); column += x[part++].channels()) {
                 kernels().outer(v, x[part][i], g.pixels(), column, in);
@@ -151,9 +151,10 @@ struct BSConv : torch::autograd::Function<BSConv> {
         const Partial pw_gradient(x.pictures(), pointwise ? pw.numel() : 0);
         const Matrix w = pointwise ? backwards(pw, 0, x.channels()) : Matrix(nullptr, 0, 0, 0, 0);
         for_pictures(x.pictures(), [&](int i) {
-            std::vector<float> scratch, u_scratch(pointwise ? x.pixels() * u.channels() : 0);
-            const Map v = before_activation(g, slope, i, scratch, b_gradient[i]);
-            float *u_gradient = pointwise ? u_scratch.data() : x_gradient.data(i);
+            const Map v = before_activation(g, slope, i, b_gradient[i]);
+            float *u_gradient = pointwise
+                                    ? scratch(1, static_cast<size_t>(u.pixels()) * u.channels())
+                                    : x_gradient.data(i);
             kernels().depthwise_backward(v.data, u.data(i), dw.data_ptr<float>(), x.height(),
                                          x.width(), u.channels(), stride, padding, u_gradient,
                                          dw_gradient[i]);

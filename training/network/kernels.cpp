@@ -46,158 +46,169 @@ HWY_INLINE Gelu gelu(V x) {
     return {hn::Mul(x, phi), hn::MulAdd(x, density, phi)};
 }
 
-// The vectors of a pixel's channels, the last of which may be cut.
-struct Vectors {
-    explicit Vectors(int channels)
-        : count((channels + kLanes - 1) / kLanes),
-          last(hn::FirstN(d, static_cast<size_t>(channels - (count - 1) * kLanes))) {}
-    HWY_INLINE V load(const float *pixel, int i) const {
-        return i + 1 < count ? hn::LoadU(d, pixel + i * kLanes)
-                             : hn::MaskedLoad(last, d, pixel + i * kLanes);
+// kVectors vectors of a pixel's channels from `first` on, the last of which may be cut.
+template <int kVectors>
+struct Panel {
+    static constexpr int kCount = kVectors;
+    HWY_INLINE V load(const float *pixel, int v) const {
+        const float *at = pixel + first + v * kLanes;
+        return v + 1 < kVectors ? hn::LoadU(d, at) : hn::MaskedLoad(last, d, at);
     }
-    HWY_INLINE void store(V value, float *pixel, int i) const {
-        if (i + 1 < count)
-            hn::StoreU(value, d, pixel + i * kLanes);
+    HWY_INLINE void store(V value, float *pixel, int v) const {
+        float *at = pixel + first + v * kLanes;
+        if (v + 1 < kVectors)
+            hn::StoreU(value, d, at);
         else
-            hn::BlendedStore(value, last, d, pixel + i * kLanes);
+            hn::BlendedStore(value, last, d, at);
     }
-    int count;
+    int first;
     hn::Mask<D> last;
 };
 
-// Calls f.operator()<n>(first) for vectors first ... first + n - 1, n at most kMostVectors.
-template <class F>
-HWY_INLINE void for_vectors(int count, const F &f) {
+// Calls f with panels of kMost vectors, and one of those that are left.
+template <int kMost, class F>
+HWY_INLINE void for_panels(int channels, const F &f) {
+    const auto panel = [&]<int kVectors>(int first) HWY_ATTR {
+        const int left = channels - first - (kVectors - 1) * kLanes;
+        f(Panel<kVectors>{first, hn::FirstN(d, static_cast<size_t>(std::min(left, kLanes)))});
+    };
     int first = 0;
-    for (; first + kMostVectors <= count; first += kMostVectors)
-        f.template operator()<kMostVectors>(first);
-    if constexpr (kMostVectors == 4) {
-        if (count - first == 3) f.template operator()<3>(first);
-        if (count - first == 2) f.template operator()<2>(first);
+    for (; channels - first > (kMost - 1) * kLanes; first += kMost * kLanes)
+        panel.template operator()<kMost>(first);
+    const int left = (std::max(channels - first, 0) + kLanes - 1) / kLanes;
+    if constexpr (kMost == 4) {
+        if (left == 3) panel.template operator()<3>(first);
+        if (left == 2) panel.template operator()<2>(first);
     }
-    if (count - first == 1) f.template operator()<1>(first);
+    if constexpr (kMost > 1)
+        if (left == 1) panel.template operator()<1>(first);
 }
 
 struct Product {
     std::span<const Map> x;
     const Matrix &w;
-    Vectors vectors;
     bool gelu, add;
     float *out, *slope;
 };
 
-template <int kVectors, int kPixels>
-HWY_NOINLINE void multiply_tile(const Product &product, int pixel, int first) {
+template <int kPixels, int kVectors>
+HWY_NOINLINE void multiply_tile(const Product &product, const Panel<kVectors> panel, int pixel) {
     const Matrix &w = product.w;
+    const ptrdiff_t start = ptrdiff_t{pixel} * w.columns;
     V sum[kPixels][kVectors];
-    for (int v = 0; v < kVectors; ++v) {
-        const V bias = hn::LoadU(d, w.bias.data() + (first + v) * kLanes);
-        for (int p = 0; p < kPixels; ++p)
-            sum[p][v] = product.add ? product.vectors.load(
-                                          product.out + ptrdiff_t{pixel + p} * w.columns, first + v)
-                                    : bias;
-    }
-    const float *row = w.values.data() + first * kLanes;
+#pragma GCC unroll 12
+    for (int p = 0; p < kPixels; ++p)
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v)
+            sum[p][v] = product.add ? panel.load(product.out + start + p * w.columns, v)
+                                    : hn::LoadU(d, w.bias.data() + panel.first + v * kLanes);
+    const float *row = w.values.data() + panel.first;
     for (const Map &map : product.x) {
         const float *x = map.data + pixel * map.pitch;
+        const ptrdiff_t pitch = map.pitch;
         for (int i = 0; i < map.channels; ++i, row += w.pitch) {
             V weight[kVectors];
 #pragma GCC unroll 4
             for (int v = 0; v < kVectors; ++v) weight[v] = hn::LoadU(d, row + v * kLanes);
 #pragma GCC unroll 12
             for (int p = 0; p < kPixels; ++p) {
-                const V value = hn::Set(d, x[p * map.pitch + i]);
+                const V value = hn::Set(d, x[p * pitch + i]);
 #pragma GCC unroll 4
                 for (int v = 0; v < kVectors; ++v)
                     sum[p][v] = hn::MulAdd(value, weight[v], sum[p][v]);
             }
         }
     }
+#pragma GCC unroll 12
     for (int p = 0; p < kPixels; ++p)
+#pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) {
-            const ptrdiff_t at = ptrdiff_t{pixel + p} * w.columns;
+            const ptrdiff_t at = start + p * w.columns;
             if (product.gelu) {
                 const Gelu g = gelu(sum[p][v]);
-                product.vectors.store(g.value, product.out + at, first + v);
-                if (product.slope) product.vectors.store(g.slope, product.slope + at, first + v);
+                panel.store(g.value, product.out + at, v);
+                if (product.slope) panel.store(g.slope, product.slope + at, v);
             } else {
-                product.vectors.store(sum[p][v], product.out + at, first + v);
+                panel.store(sum[p][v], product.out + at, v);
             }
         }
 }
 
 void multiply(std::span<const Map> x, const Matrix &w, int pixels, Activation activation, bool add,
               float *out, float *slope) {
-    const Product product{x,   w,    Vectors(w.columns), activation == Activation::gelu, add,
-                          out, slope};
-    for_vectors(product.vectors.count, [&]<int kVectors>(int first) {
-        constexpr int kPixels = kVectors == 1 ? 12 : 6;
+    const Product product{x, w, activation == Activation::gelu, add, out, slope};
+    for_panels<kMostVectors>(w.columns, [&](auto panel) HWY_ATTR {
+        constexpr int kPixels = panel.kCount == 1 ? 12 : 6;
         int p = 0;
-        for (; p + kPixels <= pixels; p += kPixels)
-            multiply_tile<kVectors, kPixels>(product, p, first);
-        for (; p < pixels; ++p) multiply_tile<kVectors, 1>(product, p, first);
+        for (; p + kPixels <= pixels; p += kPixels) multiply_tile<kPixels>(product, panel, p);
+        for (; p < pixels; ++p) multiply_tile<1>(product, panel, p);
     });
 }
 
-template <int kVectors, int kRows>
-HWY_NOINLINE void outer_tile(const Map &g, const Map &x, const Vectors &vectors, int pixels,
-                             int row, int first, float *w, ptrdiff_t pitch) {
+// w: at the tile's first row.
+template <int kRows, int kVectors>
+HWY_NOINLINE void outer_tile(const float *g, ptrdiff_t g_pitch, const float *x, ptrdiff_t x_pitch,
+                             const Panel<kVectors> panel, int pixels, float *w, ptrdiff_t pitch) {
     V sum[kRows][kVectors];
+#pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r)
-        for (int v = 0; v < kVectors; ++v)
-            sum[r][v] = vectors.load(w + (row + r) * pitch, first + v);
-    for (int p = 0; p < pixels; ++p) {
-        const float *factors = g.data + p * g.pitch + row;
-        const float *pixel = x.data + p * x.pitch;
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = panel.load(w + r * pitch, v);
+    for (int p = 0; p < pixels; ++p, g += g_pitch, x += x_pitch) {
         V value[kVectors];
 #pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) value[v] = vectors.load(pixel, first + v);
+        for (int v = 0; v < kVectors; ++v) value[v] = panel.load(x, v);
 #pragma GCC unroll 12
         for (int r = 0; r < kRows; ++r) {
-            const V factor = hn::Set(d, factors[r]);
+            const V factor = hn::Set(d, g[r]);
 #pragma GCC unroll 4
             for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(factor, value[v], sum[r][v]);
         }
     }
+#pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r)
-        for (int v = 0; v < kVectors; ++v)
-            vectors.store(sum[r][v], w + (row + r) * pitch, first + v);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) panel.store(sum[r][v], w + r * pitch, v);
 }
 
 void outer(const Map &g, const Map &x, int pixels, float *w, ptrdiff_t pitch) {
     for (int r = 0; r < g.channels; ++r) std::fill_n(w + r * pitch, x.channels, 0.0F);
-    const Vectors vectors(x.channels);
     for (int begin = 0; begin < pixels; begin += kChunk) {
         const int count = std::min(kChunk, pixels - begin);
-        const Map g_part{g.data + begin * g.pitch, g.pitch, g.channels};
-        const Map x_part{x.data + begin * x.pitch, x.pitch, x.channels};
-        for_vectors(vectors.count, [&]<int kVectors>(int first) {
-            constexpr int kRows = kVectors == 1 ? 12 : 6;
+        const float *g_part = g.data + begin * g.pitch, *x_part = x.data + begin * x.pitch;
+        for_panels<kMostVectors>(x.channels, [&](auto panel) HWY_ATTR {
+            constexpr int kRows = panel.kCount == 1 ? 12 : 6;
             int r = 0;
             for (; r + kRows <= g.channels; r += kRows)
-                outer_tile<kVectors, kRows>(g_part, x_part, vectors, count, r, first, w, pitch);
+                outer_tile<kRows>(g_part + r, g.pitch, x_part, x.pitch, panel, count, w + r * pitch,
+                                  pitch);
             for (; r < g.channels; ++r)
-                outer_tile<kVectors, 1>(g_part, x_part, vectors, count, r, first, w, pitch);
+                outer_tile<1>(g_part + r, g.pitch, x_part, x.pitch, panel, count, w + r * pitch,
+                              pitch);
         });
     }
 }
 
 void scale(const Map &g, const float *slope, int pixels, float *out, float *sums) {
-    const Vectors vectors(g.channels);
-    for_vectors(vectors.count, [&]<int kVectors>(int first) {
+    for_panels<kMostVectors>(g.channels, [&](auto panel) HWY_ATTR {
+        constexpr int kVectors = panel.kCount;
         V sum[kVectors];
-        for (V &s : sum) s = hn::Zero(d);
-        for (int p = 0; p < pixels; ++p)
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) sum[v] = hn::Zero(d);
+        for (int p = 0; p < pixels; ++p) {
+            const ptrdiff_t at = ptrdiff_t{p} * g.channels;
+#pragma GCC unroll 4
             for (int v = 0; v < kVectors; ++v) {
-                V value = vectors.load(g.data + p * g.pitch, first + v);
+                V value = panel.load(g.data + p * g.pitch, v);
                 if (slope) {
-                    const ptrdiff_t at = ptrdiff_t{p} * g.channels;
-                    value = hn::Mul(value, vectors.load(slope + at, first + v));
-                    vectors.store(value, out + at, first + v);
+                    value = hn::Mul(value, panel.load(slope + at, v));
+                    panel.store(value, out + at, v);
                 }
                 sum[v] = hn::Add(sum[v], value);
             }
-        for (int v = 0; v < kVectors; ++v) vectors.store(sum[v], sums, first + v);
+        }
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) panel.store(sum[v], sums, v);
     });
 }
 
@@ -224,75 +235,75 @@ HWY_INLINE void for_taps(const Reach &y, const Reach &x, int width, int channels
                 f(3 * ky + kx, (ptrdiff_t{y.index[ky]} * width + x.index[kx]) * channels);
 }
 
-// The k-th taps of the channels of vector i.
-HWY_INLINE void load_taps(const float *taps, int channels, int i, V tap[9]) {
+// The taps of a vector's channels from `first` on.
+HWY_INLINE void load_taps(const float *taps, int first, int channels, V tap[9]) {
     HWY_ALIGN float lanes[9][16] = {};
-    for (int c = i * kLanes; c < std::min(channels, (i + 1) * kLanes); ++c)
-        for (int k = 0; k < 9; ++k) lanes[k][c - i * kLanes] = taps[9 * c + k];
+    for (int c = first; c < std::min(channels, first + kLanes); ++c)
+        for (int k = 0; k < 9; ++k) lanes[k][c - first] = taps[9 * c + k];
+#pragma GCC unroll 9
     for (int k = 0; k < 9; ++k) tap[k] = hn::Load(d, lanes[k]);
 }
 
 void depthwise(const float *u, const float *taps, const float *bias, const float *residual,
                int height, int width, int channels, int stride, Padding padding,
                Activation activation, float *out, float *slope) {
-    const Vectors vectors(channels);
     const int out_height = (height - 1) / stride + 1, out_width = (width - 1) / stride + 1;
     std::vector<Reach> columns;
     for (int x = 0; x < out_width; ++x) columns.emplace_back(x, stride, width, padding);
-    for (int y = 0; y < out_height; ++y) {
-        const Reach rows(y, stride, height, padding);
-        for (int i = 0; i < vectors.count; ++i) {
-            V tap[9];
-            load_taps(taps, channels, i, tap);
-            const V start = vectors.load(bias, i);
+    for_panels<1>(channels, [&](auto panel) HWY_ATTR {
+        V tap[9];
+        load_taps(taps, panel.first, channels, tap);
+        const V start = panel.load(bias, 0);
+        for (int y = 0; y < out_height; ++y) {
+            const Reach rows(y, stride, height, padding);
             for (int x = 0; x < out_width; ++x) {
                 V sum = start;
                 for_taps(rows, columns[x], width, channels, [&](int k, ptrdiff_t at) HWY_ATTR {
-                    sum = hn::MulAdd(tap[k], vectors.load(u + at, i), sum);
+                    sum = hn::MulAdd(tap[k], panel.load(u + at, 0), sum);
                 });
                 const ptrdiff_t at = (ptrdiff_t{y} * out_width + x) * channels;
-                if (residual) sum = hn::Add(sum, vectors.load(residual + at, i));
+                if (residual) sum = hn::Add(sum, panel.load(residual + at, 0));
                 if (activation == Activation::gelu) {
                     const Gelu g = gelu(sum);
                     sum = g.value;
-                    if (slope) vectors.store(g.slope, slope + at, i);
+                    if (slope) panel.store(g.slope, slope + at, 0);
                 }
-                vectors.store(sum, out + at, i);
+                panel.store(sum, out + at, 0);
             }
         }
-    }
+    });
 }
 
 void depthwise_backward(const float *g, const float *u, const float *taps, int height, int width,
                         int channels, int stride, Padding padding, float *u_gradient,
                         float *tap_gradient) {
-    const Vectors vectors(channels);
     const int out_height = (height - 1) / stride + 1, out_width = (width - 1) / stride + 1;
     std::fill_n(u_gradient, ptrdiff_t{height} * width * channels, 0.0F);
     std::vector<Reach> columns;
     for (int x = 0; x < out_width; ++x) columns.emplace_back(x, stride, width, padding);
-    for (int i = 0; i < vectors.count; ++i) {
+    for_panels<1>(channels, [&](auto panel) HWY_ATTR {
         V tap[9], sum[9];
-        load_taps(taps, channels, i, tap);
-        for (V &s : sum) s = hn::Zero(d);
+        load_taps(taps, panel.first, channels, tap);
+#pragma GCC unroll 9
+        for (int k = 0; k < 9; ++k) sum[k] = hn::Zero(d);
         for (int y = 0; y < out_height; ++y) {
             const Reach rows(y, stride, height, padding);
             for (int x = 0; x < out_width; ++x) {
-                const V value = vectors.load(g + (ptrdiff_t{y} * out_width + x) * channels, i);
+                const V value = panel.load(g + (ptrdiff_t{y} * out_width + x) * channels, 0);
                 for_taps(rows, columns[x], width, channels, [&](int k, ptrdiff_t at) HWY_ATTR {
-                    sum[k] = hn::MulAdd(value, vectors.load(u + at, i), sum[k]);
-                    const V old = vectors.load(u_gradient + at, i);
-                    vectors.store(hn::MulAdd(value, tap[k], old), u_gradient + at, i);
+                    sum[k] = hn::MulAdd(value, panel.load(u + at, 0), sum[k]);
+                    const V old = panel.load(u_gradient + at, 0);
+                    panel.store(hn::MulAdd(value, tap[k], old), u_gradient + at, 0);
                 });
             }
         }
-        HWY_ALIGN float lanes[16];
+        HWY_ALIGN float lanes[16] = {};
         for (int k = 0; k < 9; ++k) {
             hn::Store(sum[k], d, lanes);
-            for (int c = i * kLanes; c < std::min(channels, (i + 1) * kLanes); ++c)
-                tap_gradient[9 * c + k] = lanes[c - i * kLanes];
+            for (int c = panel.first; c < std::min(channels, panel.first + kLanes); ++c)
+                tap_gradient[9 * c + k] = lanes[c - panel.first];
         }
-    }
+    });
 }
 
 const Kernels *table() {

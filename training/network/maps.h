@@ -56,6 +56,13 @@ private:
     torch::Tensor tensor_;
 };
 
+// Memory for a picture's map, two of them, which each thread keeps.
+inline float *scratch(int which, size_t size) {
+    thread_local std::vector<float> kept[2];
+    if (kept[which].size() < size) kept[which].resize(size);
+    return kept[which].data();
+}
+
 // f(i) for every picture, on LibTorch's threads.
 template <class F>
 void for_pictures(int pictures, const F &f) {

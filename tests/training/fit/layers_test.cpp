@@ -131,6 +131,16 @@ TEST(Layers, MapsOfAnyStrides) {
         torch::equal(pointwise(part, weight, bias), expected.narrow(2, 1, 4).narrow(3, 2, 3)));
 }
 
+TEST(Layers, MapsInHalfPrecisionAreComputedInFloat) {
+    const torch::Tensor weight = uniform({5, 6, 1, 1}, 2).to(torch::kFloat);
+    const torch::Tensor bias = uniform({5}, 3).to(torch::kFloat);
+    const torch::Tensor x = uniform({1, 6, 3, 4}, 1).to(torch::kBFloat16).requires_grad_();
+    const torch::Tensor out = pointwise(x, weight, bias, Activation::gelu);
+    EXPECT_TRUE(torch::equal(out, pointwise(x.to(torch::kFloat), weight, bias, Activation::gelu)));
+    out.sum().backward();
+    EXPECT_EQ(x.grad().scalar_type(), torch::kBFloat16);
+}
+
 TEST(Layers, LocalVariance) {
     const auto f = [](const auto &v) { return local_variance(v[0]); };
     check(f, {uniform({2, 14, 24, 17}, 1)});
