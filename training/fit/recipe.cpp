@@ -169,6 +169,11 @@ void check(const Recipe &recipe, const std::string &file) {
     if (!recipe.dataroot_lq.empty() && recipe.scales.size() > 1)
         fail(file, "datasets.train.dataroot_lq has pictures of one scale; leave it out where "
                    "several scales are trained, so that LR is made of HR");
+    if (recipe.out.empty()) fail(file, "out is missing: say out=FOLDER for the run's files");
+    if (recipe.gt_size % recipe.scales[0])
+        fail(file, "datasets.train.gt_size is " + std::to_string(recipe.gt_size) +
+                       ", but should be a multiple of the scale, " +
+                       std::to_string(recipe.scales[0]));
     for (auto &phase : recipe.phases) {
         auto &schedule = phase.schedule;
         if (schedule.warmup > schedule.total)

@@ -29,7 +29,7 @@ struct Phase {
 struct Recipe {
     // Data
     std::vector<std::string> dataroot_gt, dataroot_lq;  // folders, LMDBs or videos
-    int gt_size = 256;                                  // side of an HR crop at `scale`, pixels
+    int gt_size = 256;  // side of an HR crop at the first scale, pixels; LR crops are of one size
     int batch_size_per_gpu = 64;
     int num_worker_per_gpu = 0;  // loader threads; 0: as many as cores allow
     bool use_hflip = true, use_rot = true;
@@ -54,6 +54,7 @@ struct Recipe {
     int threads = 0;                 // 0: LibTorch's own choice
 
     // What a run leaves
+    std::string out;  // folder
     int64_t val_freq = 5000, print_freq = 100, save_checkpoint_freq = 5000;
     int keep_checkpoints = 3;
     std::string resume_state;  // a checkpoint to start from in a new folder; empty: none

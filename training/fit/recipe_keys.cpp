@@ -184,6 +184,7 @@ std::vector<Key> make_keys() {
         {"scales", set_scales},
         {"manual_seed", whole_in(&Recipe::seed, 0)},
         {"seed", whole_in(&Recipe::seed, 0)},
+        {"out", text_in(&Recipe::out)},
         {"device", word_in(&Recipe::device, {"auto", "cpu", "cuda"})},
         {"threads", whole_in(&Recipe::threads, 0, 4096)},
         {"precision", word_in(&Recipe::precision, {"fp32", "bf16"})},

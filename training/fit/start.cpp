@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "fit/start.h"
+
+#include <stdexcept>
+
+namespace mdrn::training {
+namespace {
+
+bool of_the_network(const std::string &key) {
+    return key == "network_g.type" || key == "scale" || key == "scales";
+}
+
+std::string value_of(const std::map<std::string, std::string> &recipe, const std::string &key) {
+    auto found = recipe.find(key);
+    return found == recipe.end() ? "its default" : found->second;
+}
+
+void compare(const std::map<std::string, std::string> &before,
+             const std::map<std::string, std::string> &now, const Say &say) {
+    std::map<std::string, std::string> all = before;
+    all.insert(now.begin(), now.end());
+    for (auto &[key, value] : all) {
+        std::string from = value_of(before, key), to = value_of(now, key);
+        if (from == to) continue;
+        std::string change = key + " was " + from + " and is " + to;
+        if (of_the_network(key))
+            throw std::runtime_error("the checkpoint is of another network: " + change +
+                                     "; say another out=FOLDER, or path.pretrain_network_g=FILE to "
+                                     "start from weights");
+        say("changed since the checkpoint: " + change);
+    }
+}
+
+}  // namespace
+
+torch::Device choose_device(const Recipe &recipe) {
+    if (recipe.threads > 0) at::set_num_threads(recipe.threads);
+    at::globalContext().setDeterministicCuDNN(true);
+    at::globalContext().setBenchmarkCuDNN(false);
+    bool there = torch::cuda::is_available();
+    if (recipe.device == "cuda" && !there)
+        throw std::runtime_error("device is cuda, but this LibTorch finds no CUDA device");
+    if (recipe.device == "cpu" || !there) return torch::kCPU;
+    return torch::Device(torch::kCUDA, c10::DeviceIndex(local_rank()));
+}
+
+DataOptions data_options(const Recipe &recipe, const Group &group, const Say &warn) {
+    DataOptions options;
+    options.dataroot_gt.assign(recipe.dataroot_gt.begin(), recipe.dataroot_gt.end());
+    if (!recipe.dataroot_lq.empty())
+        options.dataroot_lq[recipe.scales[0]].assign(recipe.dataroot_lq.begin(),
+                                                     recipe.dataroot_lq.end());
+    options.scales = recipe.scales;
+    options.lq_size = recipe.gt_size / recipe.scales[0];
+    options.count = recipe.batch_size_per_gpu;
+    options.use_hflip = recipe.use_hflip;
+    options.use_rot = recipe.use_rot;
+    options.by_energy = recipe.gradient_crops;
+    options.strict = recipe.strict;
+    options.seed = recipe.seed;
+    options.rank = group.rank();
+    options.world = group.size();
+    options.threads = recipe.num_worker_per_gpu;
+    options.warn = warn;
+    return options;
+}
+
+void first_weights(Network &network, const Recipe &recipe, Loader &loader) {
+    initialise(network, recipe, loader);
+    if (!recipe.pretrain_network.empty())
+        network.load(read_safetensors(recipe.pretrain_network));
+}
+
+std::optional<Checkpoint> checkpoint_to_resume(const Recipe &recipe, const Checkpoints &checkpoints,
+                                               const Say &say) {
+    std::optional<Checkpoint> found = checkpoints.last(say);
+    if (!found && !recipe.resume_state.empty()) found = read_checkpoint(recipe.resume_state);
+    if (!found) return {};
+    compare(found->recipe, recipe.values, say);
+    auto val = [](const std::map<std::string, std::string> &values) {
+        return value_of(values, "datasets.val.dataroot_gt") + "\n" +
+               value_of(values, "datasets.val.dataroot_lq");
+    };
+    if (val(found->recipe) != val(recipe.values)) found->best_psnr = -1;
+    return found;
+}
+
+}  // namespace mdrn::training
