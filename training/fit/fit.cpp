@@ -21,12 +21,11 @@ constexpr int kMostNotFinite = 20;  // steps in a row
 // What the first process keeps on disk and shows; the others have none.
 class Record {
 public:
-    Record(const Recipe &recipe, std::ostream &screen, int64_t iteration)
+    Record(const Recipe &recipe, Screen &screen, int64_t iteration)
         : recipe_(recipe),
           out_(recipe.out),
           log_(out_ / "log.jsonl", iteration),
-          progress_(screen, &screen == &std::cerr && isatty(STDERR_FILENO), recipe.total_iter(),
-                    recipe.print_freq) {
+          progress_(screen, recipe.total_iter(), recipe.print_freq) {
         write_atomically(out_ / "recipe.yml",
                          [&](std::ostream &file) { file << to_yaml(recipe.values); });
     }
@@ -77,15 +76,15 @@ public:
 private:
     void start();
     void step();
-    void validate_now();
+    bool validate_now();
     void save();
     void write_weights(int scale, const std::string &ending, const std::string &kind);
-    void say(const std::string &text);
     bool every(int64_t steps) const { return now_.iteration % steps == 0 || finished(); }
     bool finished() const { return stop_ || now_.iteration >= recipe_.total_iter(); }
 
     const Recipe &recipe_;
-    std::ostream &screen_;
+    Screen screen_;
+    const Say say_ = [this](const std::string &text) { screen_.line(text); };
     torch::Device device_;
     Group group_;
     Loader loader_;
@@ -100,17 +99,11 @@ private:
 
 Run::Run(const Recipe &recipe, std::ostream &screen)
     : recipe_(recipe),
-      screen_(screen),
+      screen_(screen, &screen == &std::cerr && isatty(STDERR_FILENO)),
       device_(choose_device(recipe)),
       group_(device_.is_cuda()),
-      loader_(data_options(recipe, group_, [this](const std::string &text) { say(text); })),
+      loader_(data_options(recipe, group_, say_)),
       network_(architecture(recipe.network, recipe.scales[0]), recipe.scales) {}
-
-void Run::say(const std::string &text) {
-    if (record_) record_->progress().pause();
-    screen_ << text + "\n" << std::flush;
-    if (record_) record_->progress().go_on();
-}
 
 // The first process alone reads and draws; the others get what it has.
 void Run::start() {
@@ -120,13 +113,12 @@ void Run::start() {
     if (group_.first()) {
         checkpoints_ = std::make_unique<Checkpoints>(
             std::filesystem::path(recipe_.out) / "checkpoints", recipe_.keep_checkpoints);
-        auto say_it = [this](const std::string &text) { say(text); };
-        if (auto found = checkpoint_to_resume(recipe_, *checkpoints_, say_it)) {
+        if (auto found = checkpoint_to_resume(recipe_, *checkpoints_, say_)) {
             state_->load(found->tensors);
             state_->updates = found->updates;
             now_ = *found;
             now_.tensors.clear();
-            say("goes on after " + std::to_string(now_.iteration) + " steps");
+            say_("goes on after " + std::to_string(now_.iteration) + " steps");
         }
         now_.recipe = recipe_.values;
         record_ = std::make_unique<Record>(recipe_, screen_, now_.iteration);
@@ -157,26 +149,28 @@ void Run::step() {
     if (record_) record_->step(stepped, now_, pictures);
 }
 
-void Run::validate_now() {
-    if (!record_ || recipe_.val_dataroot_gt.empty()) return;
+// True where the average is the best so far.
+bool Run::validate_now() {
+    if (!record_ || recipe_.val_dataroot_gt.empty()) return false;
     record_->progress().pause();
     Validated validated;
     {
         WithEma ema(*state_);
-        validated = validate(network_, recipe_, [this](const std::string &text) { say(text); });
+        validated = validate(network_, recipe_, say_);
     }
-    screen_ << "validation";
-    for (auto &[scale, psnr] : validated.psnr) screen_ << "  x" << scale << " " << psnr << " dB";
+    std::string text = "validation";
+    for (auto &[scale, psnr] : validated.psnr)
+        text += "  x" + std::to_string(scale) + " " + std::to_string(psnr) + " dB";
     bool best = validated.mean() > now_.best_psnr;
-    screen_ << (best ? ", the best so far\n" : "\n") << std::flush;
+    say_(text + (best ? ", the best so far" : ""));
     if (best) {
         now_.best_psnr = validated.mean();
         now_.best_iteration = now_.iteration;
     }
     record_->validated(std::move(validated), now_);
-    if (best) save();
     record_->report();
     record_->progress().go_on();
+    return best;
 }
 
 void Run::save() {
@@ -208,14 +202,14 @@ void Run::go() {
     Signals signals;
     start();
     if (now_.iteration >= recipe_.total_iter())
-        say("all " + std::to_string(recipe_.total_iter()) + " steps are done");
+        say_("all " + std::to_string(recipe_.total_iter()) + " steps are done");
     while (!finished()) {
         step();
-        if (!stop_ && every(recipe_.val_freq)) validate_now();
-        if (every(recipe_.save_checkpoint_freq)) save();
+        bool best = !stop_ && every(recipe_.val_freq) && validate_now();
+        if (best || every(recipe_.save_checkpoint_freq)) save();
     }
     if (record_) record_->report();
-    if (stop_) say("stopped after " + std::to_string(now_.iteration) + " steps; the same command goes on");
+    if (stop_) say_("stopped after " + std::to_string(now_.iteration) + " steps; the same command goes on");
 }
 
 }  // namespace

@@ -3,9 +3,9 @@
 // MASTER_ADDR, MASTER_PORT, LOCAL_RANK, TORCHELASTIC_USE_AGENT_STORE, TORCHELASTIC_RESTART_COUNT.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <memory>
+
+#include "fit/libtorch.h"
 
 namespace mdrn::training {
 

@@ -10,6 +10,11 @@
 #include "weights/atomic.h"
 
 namespace mdrn::training {
+namespace {
+
+constexpr std::chrono::milliseconds kStatusEvery(200);
+
+}  // namespace
 
 Log::Log(const std::filesystem::path &file, int64_t iteration) : file_(file) {
     std::ifstream before(file);
@@ -30,8 +35,20 @@ void Log::add(const nlohmann::json &line) {
     if (!(stream_ << line << std::endl)) throw std::runtime_error(file_.string() + ": cannot be written; is the disk full?");
 }
 
-Progress::Progress(std::ostream &stream, bool terminal, int64_t total, int64_t print_freq)
-    : stream_(stream), terminal_(terminal), total_(total), print_freq_(print_freq) {}
+Screen::Screen(std::ostream &stream, bool terminal) : stream_(stream), terminal_(terminal) {}
+
+void Screen::line(const std::string &text) {
+    std::lock_guard lock(mutex_);
+    stream_ << (terminal_ ? "\r\x1b[K" : "") << text << '\n' << std::flush;
+}
+
+void Screen::status(const std::string &text) {
+    std::lock_guard lock(mutex_);
+    if (terminal_) stream_ << "\r\x1b[K" << text << std::flush;
+}
+
+Progress::Progress(Screen &screen, int64_t total, int64_t print_freq)
+    : screen_(screen), total_(total), print_freq_(print_freq) {}
 
 bool Progress::step(const Moment &moment) {
     steps_++;
@@ -43,37 +60,30 @@ bool Progress::step(const Moment &moment) {
     pictures_per_second_ = double(pictures_) / seconds;
     mean_loss_ = losses_counted_ ? losses_ / double(losses_counted_) : NAN;
 
-    bool print = moment.iteration % print_freq_ == 0;
-    if (print || (terminal_ && now - shown_ > std::chrono::milliseconds(200))) {
-        show(moment, print);
-        shown_ = now;
+    if (moment.iteration % print_freq_) {
+        if (now - shown_ > kStatusEvery) screen_.status(text(moment)), shown_ = now;
+        return false;
     }
-    if (!print) return false;
+    screen_.line(text(moment));
     since_ = now;
     seconds_ = losses_ = 0;
     steps_ = losses_counted_ = pictures_ = 0;
     return true;
 }
 
-void Progress::show(const Moment &moment, bool keep) {
-    char text[256];
-    std::snprintf(text, sizeof(text),
+std::string Progress::text(const Moment &moment) const {
+    char line[256];
+    std::snprintf(line, sizeof(line),
                   "iter %lld/%lld  loss %.5f  lr %.2e  %.1f pictures/s  ETA %s  memory %lld MiB",
                   (long long)moment.iteration, (long long)total_, mean_loss_, moment.lr,
                   pictures_per_second_,
                   duration(double(total_ - moment.iteration) / steps_per_second_).c_str(),
                   (long long)(peak_memory() >> 20));
-    stream_ << (terminal_ ? "\r\x1b[K" : "") << text;
-    if (moment.skipped) stream_ << "  " << moment.skipped << " steps skipped";
-    if (keep) stream_ << '\n';
-    stream_ << std::flush;
-    open_line_ = !keep;
+    return moment.skipped ? line + ("  " + std::to_string(moment.skipped)) + " steps skipped" : line;
 }
 
 void Progress::pause() {
     seconds_ += std::chrono::duration<double>(Clock::now() - since_).count();
-    if (open_line_) stream_ << '\n';
-    open_line_ = false;
 }
 
 void Progress::go_on() { since_ = Clock::now(); }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
@@ -30,11 +31,25 @@ private:
     std::vector<nlohmann::json> lines_;
 };
 
-// How far a run is, in one line: on a terminal written over again and again, else added every
-// print_freq steps.
+// Lines for people. For all threads.
+class Screen {
+public:
+    // terminal: what status() shows is written over by what comes next.
+    Screen(std::ostream &stream, bool terminal);
+
+    void line(const std::string &text);
+    void status(const std::string &text);  // nothing where there is no terminal
+
+private:
+    std::mutex mutex_;
+    std::ostream &stream_;
+    bool terminal_;
+};
+
+// How far a run is, in one line, every print_freq steps for good.
 class Progress {
 public:
-    Progress(std::ostream &stream, bool terminal, int64_t total, int64_t print_freq);
+    Progress(Screen &screen, int64_t total, int64_t print_freq);
 
     struct Moment {
         int64_t iteration;
@@ -46,7 +61,7 @@ public:
     // and pictures_per_second() are then of all steps since the last time.
     bool step(const Moment &moment);
 
-    // Time from here to go_on() is none of the steps'. A line of its own on the screen may follow.
+    // Time from here to go_on() is none of the steps'.
     void pause();
     void go_on();
 
@@ -56,10 +71,9 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
-    void show(const Moment &moment, bool keep);
+    std::string text(const Moment &moment) const;
 
-    std::ostream &stream_;
-    bool terminal_, open_line_ = false;
+    Screen &screen_;
     int64_t total_, print_freq_;
     Clock::time_point since_ = Clock::now(), shown_ = Clock::now();
     double seconds_ = 0, losses_ = 0;  // since the last print

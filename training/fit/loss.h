@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
-#include <torch/torch.h>
-
+#include "fit/libtorch.h"
 #include "fit/recipe.h"
 
 namespace mdrn::training {

@@ -20,6 +20,7 @@ void compare(const std::map<std::string, std::string> &before,
     std::map<std::string, std::string> all = before;
     all.insert(now.begin(), now.end());
     for (auto &[key, value] : all) {
+        if (key == "out" || key == "path.resume_state") continue;
         std::string from = value_of(before, key), to = value_of(now, key);
         if (from == to) continue;
         std::string change = key + " was " + from + " and is " + to;

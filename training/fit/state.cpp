@@ -2,23 +2,12 @@
 #include "fit/state.h"
 
 #include <cmath>
-#include <set>
 #include <stdexcept>
 
 namespace mdrn::training {
 namespace {
 
 constexpr double kEpsilon = 1e-8;
-
-// Every parameter once; the body belongs to all scales.
-std::vector<torch::Tensor> distinct(Network &network) {
-    std::vector<torch::Tensor> found;
-    std::set<const void *> seen;
-    for (int scale : network.scales())
-        for (auto &[name, tensor] : network.tensors(scale))
-            if (seen.insert(tensor.unsafeGetTensorImpl()).second) found.push_back(tensor);
-    return found;
-}
 
 Tensor to_values(const torch::Tensor &tensor) {
     torch::Tensor host = tensor.detach().to(torch::kCPU).contiguous();
@@ -29,7 +18,7 @@ Tensor to_values(const torch::Tensor &tensor) {
 }  // namespace
 
 State::State(Network &network) {
-    std::vector<torch::Tensor> tensors = distinct(network);
+    std::vector<torch::Tensor> tensors = network.parameters();
     int64_t count = 0;
     for (auto &tensor : tensors) count += tensor.numel();
     auto options = tensors.at(0).options().requires_grad(false);
@@ -74,9 +63,8 @@ void State::step(const Step &step) {
     ema.mul_(step.ema_decay).add_(parameters, 1 - step.ema_decay);
 }
 
-void State::reset_ema() {
-    torch::NoGradGuard guard;
-    ema.copy_(parameters);
+void State::share(Group &group) {
+    for (auto &[name, buffer] : buffers()) group.broadcast(buffer);
 }
 
 std::vector<std::pair<std::string, torch::Tensor>> State::buffers() const {

@@ -3,12 +3,11 @@
 // step is a few passes over them, processes share one sum, and a checkpoint is four tensors.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "fit/group.h"
 #include "network/network.h"
 #include "weights/safetensors.h"
 
@@ -33,8 +32,8 @@ public:
     // Throws std::runtime_error where the buffers have other sizes.
     void load(const std::map<std::string, Tensor> &tensors);
 
-    // Starts the average anew from the parameters.
-    void reset_ema();
+    // Takes over every buffer of the group's first process.
+    void share(Group &group);
 
     int64_t updates = 0;  // steps taken, of which the moments know
 

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "fit/validation.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "data/bicubic.h"
+#include "quality/quality.h"
+
+namespace mdrn::training {
+namespace {
+
+constexpr size_t kStrips = 6;
+constexpr int kStripSide = 64;  // pixels of LR
+
+Picture enlarged(const Network &network, const Picture &lr, int scale, const torch::Device &device) {
+    torch::NoGradGuard guard;
+    auto *bytes = const_cast<uint8_t *>(lr.rgb.data());
+    torch::Tensor x = torch::from_blob(bytes, {1, lr.height, lr.width, 3}, torch::kUInt8);
+    x = x.to(device).permute({0, 3, 1, 2}).to(torch::kFloat).div_(255);
+    torch::Tensor y = network.forward(x, scale).mul(255).round().clamp(0, 255);
+    y = y.to(torch::kUInt8).permute({0, 2, 3, 1}).to(torch::kCPU).contiguous();
+    const uint8_t *first = y.data_ptr<uint8_t>();
+    return {scale * lr.width, scale * lr.height, {first, first + y.numel()}};
+}
+
+Strip strip_of(const std::string &name, int scale, const Picture &lr, const Picture &ours,
+               const Picture &hr, double psnr) {
+    int width = std::min(kStripSide, lr.width), height = std::min(kStripSide, lr.height);
+    int x = (lr.width - width) / 2, y = (lr.height - height) / 2;
+    auto part = [&](const Picture &picture) {
+        return crop(picture, scale * x, scale * y, scale * width, scale * height);
+    };
+    Picture bicubic = enlarge(lr, scale);
+    return {name,       scale,    crop(lr, x, y, width, height),         part(bicubic),
+            part(ours), part(hr), measure(bicubic, hr, scale).psnr, psnr};
+}
+
+}  // namespace
+
+double Validated::mean() const {
+    double sum = 0;
+    for (auto &[scale, value] : psnr) sum += value;
+    return sum / double(psnr.size());
+}
+
+Validated validate(const Network &network, const Recipe &recipe,
+                   const std::function<void(const std::string &)> &warn) {
+    torch::Device device = network.parameters().at(0).device();
+    Validated validated;
+    for (int scale : recipe.scales) {
+        double sum = 0;
+        size_t count = 0;
+        for (auto &[name, lr, hr] : validation_pairs(recipe, scale)) {
+            Picture ours = enlarged(network, lr, scale, device);
+            double psnr = measure(ours, hr, scale).psnr;
+            sum += psnr;
+            if (count++ < kStrips / recipe.scales.size())
+                validated.strips.push_back(strip_of(name, scale, lr, ours, hr, psnr));
+        }
+        if (!count) throw std::runtime_error("datasets.val.dataroot_gt has no pictures");
+        validated.psnr[scale] = sum / double(count);
+    }
+    return validated;
+}
+
+}  // namespace mdrn::training
