@@ -20,8 +20,9 @@ void run([[maybe_unused]] const Arguments &arguments) {
 #ifdef MDRN_FIT
     fit(read_recipe(arguments.recipe, arguments.overrides));
 #else
-    throw std::runtime_error("this mdrn-train was built without LibTorch, which fit needs (Debian: "
-                             "libtorch-dev)");
+    throw std::runtime_error(
+        "this mdrn-train was built without LibTorch, which fit needs (Debian: "
+        "libtorch-dev)");
 #endif
 }
 
@@ -30,8 +31,9 @@ void run([[maybe_unused]] const Arguments &arguments) {
 void add_fit(CLI::App &program) {
     auto arguments = std::make_shared<Arguments>();
     CLI::App *fit = program.add_subcommand(
-        "fit", "Fits weights to pictures, as a recipe says. Interrupted, it goes on where it was "
-               "when the same command is given again.");
+        "fit",
+        "Fits weights to pictures, as a recipe says. Interrupted, it goes on where it was "
+        "when the same command is given again.");
     fit->add_option("recipe", arguments->recipe, "A YAML file, as training/recipes/mdrn_x4.yml")
         ->required();
     fit->add_option("keys", arguments->overrides,

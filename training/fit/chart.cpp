@@ -44,7 +44,10 @@ std::vector<double> ticks(const Axis &axis, int count) {
     }
     double rough = (axis.most - axis.least) / count;
     double power = std::pow(10, std::floor(std::log10(rough)));
-    double step = power * (rough / power < 1.5 ? 1 : rough / power < 3.5 ? 2 : rough / power < 7.5 ? 5 : 10);
+    double step = power * (rough / power < 1.5   ? 1
+                           : rough / power < 3.5 ? 2
+                           : rough / power < 7.5 ? 5
+                                                 : 10);
     for (double tick = std::ceil(axis.least / step); tick * step <= axis.most; tick++)
         result.push_back(tick * step);
     return result;
@@ -69,16 +72,16 @@ std::string line(double x1, double y1, double x2, double y2) {
 }
 
 std::string label(double x, double y, const char *anchor, const std::string &text) {
-    return "<text x=\"" + format("%.1f", x) + "\" y=\"" + format("%.1f", y) +
-           "\" text-anchor=\"" + anchor + "\">" + escaped(text) + "</text>";
+    return "<text x=\"" + format("%.1f", x) + "\" y=\"" + format("%.1f", y) + "\" text-anchor=\"" +
+           anchor + "\">" + escaped(text) + "</text>";
 }
 
 std::string draw(const Curve &curve, const Axis &x, const Axis &y, const char *colour) {
     std::string path;
     for (auto &[px, py] : curve.points)
         path += (path.empty() ? "M" : "L") + format("%.1f ", x.at(px)) + format("%.1f", y.at(py));
-    std::string svg = "<path class=\"curve\" stroke=\"" + std::string(colour) + "\" d=\"" + path +
-                      "\"/>";
+    std::string svg =
+        "<path class=\"curve\" stroke=\"" + std::string(colour) + "\" d=\"" + path + "\"/>";
     if (curve.points.size() <= 40)
         for (auto &[px, py] : curve.points)
             svg += "<circle r=\"2.5\" fill=\"" + std::string(colour) + "\" cx=\"" +
@@ -91,11 +94,16 @@ std::string draw(const Curve &curve, const Axis &x, const Axis &y, const char *c
 std::string escaped(const std::string &text) {
     std::string result;
     for (char letter : text) {
-        if (letter == '&') result += "&amp;";
-        else if (letter == '<') result += "&lt;";
-        else if (letter == '>') result += "&gt;";
-        else if (letter == '"') result += "&quot;";
-        else result += letter;
+        if (letter == '&')
+            result += "&amp;";
+        else if (letter == '<')
+            result += "&lt;";
+        else if (letter == '>')
+            result += "&gt;";
+        else if (letter == '"')
+            result += "&quot;";
+        else
+            result += letter;
     }
     return result;
 }
@@ -115,7 +123,8 @@ std::string chart(const std::string &title, const std::string &x_name,
     std::string svg = "<svg viewBox=\"0 0 " + format("%g ", kWidth) + format("%g", kHeight) +
                       "\" role=\"img\"><text class=\"title\" x=\"" + format("%g", kLeft) +
                       "\" y=\"18\">" + escaped(title) + "</text>";
-    if (!(x.least <= x.most)) return svg + label(kWidth / 2, kHeight / 2, "middle", "nothing yet") + "</svg>";
+    if (!(x.least <= x.most))
+        return svg + label(kWidth / 2, kHeight / 2, "middle", "nothing yet") + "</svg>";
     if (x.least == x.most) x.least -= 1, x.most += 1;
     if (y.least == y.most) y.least *= y.least > 0 ? 0.9 : 1.1, y.most *= y.most > 0 ? 1.1 : 0.9;
     if (y.least == y.most) y.least -= 1, y.most += 1;

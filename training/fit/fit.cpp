@@ -89,6 +89,7 @@ private:
     Group group_;
     Loader loader_;
     Network network_;
+    Listing val_pictures_;
     std::unique_ptr<State> state_;
     std::unique_ptr<Checkpoints> checkpoints_;
     std::unique_ptr<Record> record_;
@@ -121,6 +122,7 @@ void Run::start() {
             say_("goes on after " + std::to_string(now_.iteration) + " steps");
         }
         now_.recipe = recipe_.values;
+        val_pictures_ = validation_pictures(recipe_, say_);
         record_ = std::make_unique<Record>(recipe_, screen_, now_.iteration);
     }
     state_->share(group_);
@@ -132,8 +134,8 @@ void Run::start() {
 
 void Run::step() {
     Batch batch = loader_.take(now_.iteration);
-    Stepped stepped = take_step(recipe_, network_, *state_, group_, batch, now_.iteration,
-                                Signals::stop());
+    Stepped stepped =
+        take_step(recipe_, network_, *state_, group_, batch, now_.iteration, Signals::stop());
     now_.iteration++;
     now_.updates = state_->updates;
     int64_t pictures = int64_t(batch.count) * group_.size();
@@ -151,12 +153,12 @@ void Run::step() {
 
 // True where the average is the best so far.
 bool Run::validate_now() {
-    if (!record_ || recipe_.val_dataroot_gt.empty()) return false;
+    if (!record_ || val_pictures_.items.empty()) return false;
     record_->progress().pause();
     Validated validated;
     {
         WithEma ema(*state_);
-        validated = validate(network_, recipe_, say_);
+        validated = validate(network_, recipe_, val_pictures_);
     }
     std::string text = "validation";
     for (auto &[scale, psnr] : validated.psnr)
@@ -209,11 +211,15 @@ void Run::go() {
         if (best || every(recipe_.save_checkpoint_freq)) save();
     }
     if (record_) record_->report();
-    if (stop_) say_("stopped after " + std::to_string(now_.iteration) + " steps; the same command goes on");
+    if (stop_)
+        say_("stopped after " + std::to_string(now_.iteration) +
+             " steps; the same command goes on");
 }
 
 }  // namespace
 
-void fit(const Recipe &recipe, std::ostream &screen) { Run(recipe, screen).go(); }
+void fit(const Recipe &recipe, std::ostream &screen) {
+    Run(recipe, screen).go();
+}
 
 }  // namespace mdrn::training

@@ -39,7 +39,9 @@ int number(const char *name, int least, int most) {
 
 }  // namespace
 
-int local_rank() { return std::getenv("LOCAL_RANK") ? number("LOCAL_RANK", 0, 65535) : 0; }
+int local_rank() {
+    return std::getenv("LOCAL_RANK") ? number("LOCAL_RANK", 0, 65535) : 0;
+}
 
 #if defined(MDRN_GLOO) || defined(MDRN_NCCL)
 
@@ -55,8 +57,8 @@ c10::intrusive_ptr<c10d::Store> open_store(int rank, int size) {
     options.numWorkers = size;
     auto store = c10::make_intrusive<c10d::TCPStore>(variable("MASTER_ADDR"), options);
     const char *attempt = std::getenv("TORCHELASTIC_RESTART_COUNT");
-    return c10::make_intrusive<c10d::PrefixStore>(
-        std::string("mdrn/") + (attempt ? attempt : "0"), store);
+    return c10::make_intrusive<c10d::PrefixStore>(std::string("mdrn/") + (attempt ? attempt : "0"),
+                                                  store);
 }
 
 }  // namespace
@@ -100,8 +102,9 @@ Group::Group(bool cuda) {
     options->devices.push_back(c10d::ProcessGroupGloo::createDefaultDevice());
     link_->gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank_, size_, options);
 #else
-    throw std::runtime_error("this mdrn-train was built without Gloo, which several processes on "
-                             "CPUs need");
+    throw std::runtime_error(
+        "this mdrn-train was built without Gloo, which several processes on "
+        "CPUs need");
 #endif
 }
 
@@ -121,8 +124,9 @@ struct Group::Link {};
 
 Group::Group(bool) {
     if (std::getenv("WORLD_SIZE") && number("WORLD_SIZE", 1, 65536) > 1)
-        throw std::runtime_error("this mdrn-train was built for one process: its LibTorch or its "
-                                 "headers lack Gloo and NCCL (Debian: libgloo-dev)");
+        throw std::runtime_error(
+            "this mdrn-train was built for one process: its LibTorch or its "
+            "headers lack Gloo and NCCL (Debian: libgloo-dev)");
 }
 
 void Group::sum(torch::Tensor &) {}

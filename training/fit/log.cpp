@@ -32,7 +32,8 @@ Log::Log(const std::filesystem::path &file, int64_t iteration) : file_(file) {
 
 void Log::add(const nlohmann::json &line) {
     lines_.push_back(line);
-    if (!(stream_ << line << std::endl)) throw std::runtime_error(file_.string() + ": cannot be written; is the disk full?");
+    if (!(stream_ << line << std::endl))
+        throw std::runtime_error(file_.string() + ": cannot be written; is the disk full?");
 }
 
 Screen::Screen(std::ostream &stream, bool terminal) : stream_(stream), terminal_(terminal) {}
@@ -79,14 +80,17 @@ std::string Progress::text(const Moment &moment) const {
                   pictures_per_second_,
                   duration(double(total_ - moment.iteration) / steps_per_second_).c_str(),
                   (long long)(peak_memory() >> 20));
-    return moment.skipped ? line + ("  " + std::to_string(moment.skipped)) + " steps skipped" : line;
+    return moment.skipped ? line + ("  " + std::to_string(moment.skipped)) + " steps skipped"
+                          : line;
 }
 
 void Progress::pause() {
     seconds_ += std::chrono::duration<double>(Clock::now() - since_).count();
 }
 
-void Progress::go_on() { since_ = Clock::now(); }
+void Progress::go_on() {
+    since_ = Clock::now();
+}
 
 std::string duration(double seconds) {
     if (!(seconds < 1e9)) return "unknown";

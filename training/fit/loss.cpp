@@ -6,9 +6,12 @@ namespace {
 
 torch::Tensor elements(const Loss &loss, const torch::Tensor &difference) {
     switch (loss.type) {
-        case Loss::Type::l1: return difference.abs();
-        case Loss::Type::mse: return difference.square();
-        case Loss::Type::charbonnier: return (difference.square() + loss.eps).sqrt();
+        case Loss::Type::l1:
+            return difference.abs();
+        case Loss::Type::mse:
+            return difference.square();
+        case Loss::Type::charbonnier:
+            return (difference.square() + loss.eps).sqrt();
     }
     return difference;
 }

@@ -35,7 +35,9 @@ size_t edit_distance(const std::string &a, const std::string &b) {
     return row.back();
 }
 
-std::string last_part(const std::string &name) { return name.substr(name.rfind('.') + 1); }
+std::string last_part(const std::string &name) {
+    return name.substr(name.rfind('.') + 1);
+}
 
 std::string nearest(const std::string &name) {
     std::string best;
@@ -117,15 +119,18 @@ YAML::Node parse(const std::string &text, const std::string &file) {
 std::string read_file(const std::filesystem::path &file) {
     std::ostringstream text;
     if (!(text << std::ifstream(file).rdbuf()))
-        throw std::runtime_error(file.string() + ": cannot be read, or is empty; a recipe is "
+        throw std::runtime_error(file.string() +
+                                 ": cannot be read, or is empty; a recipe is "
                                  "looked for there");
     return text.str();
 }
 
 std::string as_yaml(const Value &value) {
     YAML::Emitter emitter;
-    if (value.list) emitter << YAML::Flow << value.texts;
-    else emitter << value.texts.front();
+    if (value.list)
+        emitter << YAML::Flow << value.texts;
+    else
+        emitter << value.texts.front();
     return emitter.c_str();
 }
 
@@ -144,16 +149,16 @@ void apply(Recipe &recipe, const Values &values, bool later_phases) {
             try {
                 key.set(recipe, phase, value);
             } catch (const std::runtime_error &error) {
-                fail(value.where, name + " is " + as_yaml(value) + ", but should be " +
-                                      error.what());
+                fail(value.where,
+                     name + " is " + as_yaml(value) + ", but should be " + error.what());
             }
         }
     }
 }
 
 void add_phases(Recipe &recipe, const Values &values) {
-    while (values.count("train.phases." + std::to_string(recipe.phases.size() - 1) +
-                        ".total_iter")) {
+    while (
+        values.count("train.phases." + std::to_string(recipe.phases.size() - 1) + ".total_iter")) {
         Phase phase = recipe.phases.front();
         phase.schedule.warmup = phase.schedule.decay = 0;
         phase.schedule.milestones.clear();
@@ -164,11 +169,13 @@ void add_phases(Recipe &recipe, const Values &values) {
 void check(const Recipe &recipe, const std::string &file) {
     if (recipe.scales.empty()) fail(file, "scale is missing: 2, 3 or 4");
     if (recipe.dataroot_gt.empty())
-        fail(file, "datasets.train.dataroot_gt is missing: say dataroot_gt=FOLDER for the pictures "
-                   "to learn from");
-    if (!recipe.dataroot_lq.empty() && recipe.scales.size() > 1)
-        fail(file, "datasets.train.dataroot_lq has pictures of one scale; leave it out where "
-                   "several scales are trained, so that LR is made of HR");
+        fail(file,
+             "datasets.train.dataroot_gt is missing: say dataroot_gt=FOLDER for the pictures "
+             "to learn from");
+    if (recipe.scales.size() > 1 && !(recipe.dataroot_lq.empty() && recipe.val_dataroot_lq.empty()))
+        fail(file,
+             "dataroot_lq has pictures of one scale; leave it out where several scales are "
+             "trained: LR is then what dataroot_gt holds of it, or made of HR");
     if (recipe.out.empty()) fail(file, "out is missing: say out=FOLDER for the run's files");
     if (recipe.gt_size % recipe.scales[0])
         fail(file, "datasets.train.gt_size is " + std::to_string(recipe.gt_size) +
@@ -176,8 +183,7 @@ void check(const Recipe &recipe, const std::string &file) {
                        std::to_string(recipe.scales[0]));
     for (auto &phase : recipe.phases) {
         auto &schedule = phase.schedule;
-        if (schedule.warmup > schedule.total)
-            fail(file, "warmup_iter is more than total_iter");
+        if (schedule.warmup > schedule.total) fail(file, "warmup_iter is more than total_iter");
         if (schedule.decay > schedule.total) fail(file, "decay_iter is more than total_iter");
     }
 }
@@ -216,8 +222,10 @@ Recipe read_recipe(const std::filesystem::path &file, const std::vector<std::str
     add_phases(recipe, values);
     apply(recipe, values, true);
     for (auto &[name, value] : values) {
-        if (ignored_key(name)) recipe.ignored.push_back(name);
-        else recipe.values[name] = as_yaml(value);
+        if (ignored_key(name))
+            recipe.ignored.push_back(name);
+        else
+            recipe.values[name] = as_yaml(value);
     }
     check(recipe, file.string());
     return recipe;

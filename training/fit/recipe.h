@@ -69,10 +69,11 @@ struct Recipe {
     std::pair<const Phase *, int64_t> phase(int64_t done) const;
 };
 
-// Reads `file` and then `overrides`, each "key=value" with a full name ("train.total_iter") or, where
-// only its end is given ("total_iter"), the first such key of recipe_keys.cpp; the same holds in the
-// file. A null value is as good as none. Throws std::runtime_error that names file and line for
-// what is no YAML, for unknown keys (with the nearest one there is), for wrong types and ranges.
+// Reads `file` and then `overrides`, each "key=value" with a full name ("train.total_iter") or,
+// where only its end is given ("total_iter"), the first such key of recipe_keys.cpp; the same holds
+// in the file. A null value is as good as none. Throws std::runtime_error that names file and line
+// for what is no YAML, for unknown keys (with the nearest one there is), for wrong types and
+// ranges.
 Recipe read_recipe(const std::filesystem::path &file, const std::vector<std::string> &overrides);
 
 // The recipe as YAML that read_recipe reads.

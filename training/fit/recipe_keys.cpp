@@ -12,7 +12,9 @@ namespace {
 
 constexpr double kMost = 1e15;  // every whole number up to here is a double
 
-[[noreturn]] void refuse(const std::string &wanted) { throw std::runtime_error(wanted); }
+[[noreturn]] void refuse(const std::string &wanted) {
+    throw std::runtime_error(wanted);
+}
 
 const std::string &word(const Value &value) {
     if (value.list || value.texts.size() != 1) refuse("one value, not a list");
@@ -191,7 +193,9 @@ std::vector<Key> make_keys() {
         {"path.pretrain_network_g", text_in(&Recipe::pretrain_network)},
         {"path.resume_state", text_in(&Recipe::resume_state)},
         {"train.optim_g.type",
-         [](Recipe &, size_t, const Value &value) { choice<int>(value, {{"Adam", 0}}); }},
+         [](Recipe &, size_t, const Value &value) {
+             choice<int>(value, {{"Adam", 0}});
+         }},
         {"train.optim_g.betas", set_betas},
         {"train.optim_g.weight_decay", number_in(&Recipe::weight_decay, 0, 1)},
         {"train.grad_clip", number_in(&Recipe::grad_clip, 0)},

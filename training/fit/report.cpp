@@ -76,7 +76,8 @@ Curve curve(const std::vector<nlohmann::json> &lines, const nlohmann::json::json
 std::vector<Curve> psnr_curves(const std::vector<nlohmann::json> &lines) {
     std::vector<Curve> curves;
     for (const char *scale : {"x2", "x3", "x4"}) {
-        Curve found = curve(lines, nlohmann::json::json_pointer(std::string("/psnr/") + scale), scale);
+        Curve found =
+            curve(lines, nlohmann::json::json_pointer(std::string("/psnr/") + scale), scale);
         if (!found.points.empty()) curves.push_back(found);
     }
     return curves;
@@ -97,11 +98,11 @@ std::string charts(const std::vector<nlohmann::json> &lines) {
 std::string summary(const Report &report) {
     std::string text;
     for (auto &best : psnr_curves(report.lines)) {
-        auto most = std::max_element(
-            best.points.begin(), best.points.end(),
-            [](auto &a, auto &b) { return a.second < b.second; });
+        auto most = std::max_element(best.points.begin(), best.points.end(),
+                                     [](auto &a, auto &b) { return a.second < b.second; });
         char line[128];
-        std::snprintf(line, sizeof(line), "<p>%s: best %.3f dB, after %.0f steps; last %.3f dB.</p>\n",
+        std::snprintf(line, sizeof(line),
+                      "<p>%s: best %.3f dB, after %.0f steps; last %.3f dB.</p>\n",
                       best.name.c_str(), most->second, most->first, best.points.back().second);
         text += line;
     }

@@ -8,7 +8,9 @@ namespace {
 
 volatile std::sig_atomic_t g_stop = 0;
 
-void remember(int) { g_stop = 1; }
+void remember(int) {
+    g_stop = 1;
+}
 
 void handle(void (*handler)(int), int flags) {
     struct sigaction action = {};
@@ -25,8 +27,12 @@ Signals::Signals() {
     handle(remember, SA_RESTART | SA_RESETHAND);
 }
 
-Signals::~Signals() { handle(SIG_DFL, 0); }
+Signals::~Signals() {
+    handle(SIG_DFL, 0);
+}
 
-bool Signals::stop() { return g_stop; }
+bool Signals::stop() {
+    return g_stop;
+}
 
 }  // namespace mdrn::training

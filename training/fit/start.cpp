@@ -6,6 +6,16 @@
 namespace mdrn::training {
 namespace {
 
+std::vector<std::filesystem::path> paths(const std::vector<std::string> &names) {
+    return {names.begin(), names.end()};
+}
+
+std::map<int, std::vector<std::filesystem::path>> low(const std::vector<std::string> &names,
+                                                      const Recipe &recipe) {
+    if (names.empty()) return {};
+    return {{recipe.scales[0], paths(names)}};
+}
+
 bool of_the_network(const std::string &key) {
     return key == "network_g.type" || key == "scale" || key == "scales";
 }
@@ -47,10 +57,8 @@ torch::Device choose_device(const Recipe &recipe) {
 
 DataOptions data_options(const Recipe &recipe, const Group &group, const Say &warn) {
     DataOptions options;
-    options.dataroot_gt.assign(recipe.dataroot_gt.begin(), recipe.dataroot_gt.end());
-    if (!recipe.dataroot_lq.empty())
-        options.dataroot_lq[recipe.scales[0]].assign(recipe.dataroot_lq.begin(),
-                                                     recipe.dataroot_lq.end());
+    options.dataroot_gt = paths(recipe.dataroot_gt);
+    options.dataroot_lq = low(recipe.dataroot_lq, recipe);
     options.scales = recipe.scales;
     options.lq_size = recipe.gt_size / recipe.scales[0];
     options.count = recipe.batch_size_per_gpu;
@@ -66,10 +74,17 @@ DataOptions data_options(const Recipe &recipe, const Group &group, const Say &wa
     return options;
 }
 
+Listing validation_pictures(const Recipe &recipe, const Say &say) {
+    if (recipe.val_dataroot_gt.empty()) return {};
+    Listing listing =
+        list_pictures(paths(recipe.val_dataroot_gt), low(recipe.val_dataroot_lq, recipe));
+    for (auto &problem : listing.problems) say(problem);
+    return listing;
+}
+
 void first_weights(Network &network, const Recipe &recipe, Loader &loader) {
     initialise(network, recipe, loader);
-    if (!recipe.pretrain_network.empty())
-        network.load(read_safetensors(recipe.pretrain_network));
+    if (!recipe.pretrain_network.empty()) network.load(read_safetensors(recipe.pretrain_network));
 }
 
 std::optional<Checkpoint> checkpoint_to_resume(const Recipe &recipe, const Checkpoints &checkpoints,

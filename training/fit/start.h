@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 
+#include "data/layouts.h"
 #include "data/loader.h"
 #include "fit/checkpoint.h"
 #include "fit/group.h"
@@ -19,6 +20,9 @@ using Say = std::function<void(const std::string &)>;
 torch::Device choose_device(const Recipe &recipe);
 
 DataOptions data_options(const Recipe &recipe, const Group &group, const Say &warn);
+
+// None where the recipe names none. Throws std::runtime_error where a folder is no good.
+Listing validation_pictures(const Recipe &recipe, const Say &say);
 
 // Weights of a network that is to be trained: as recipe.init says, then those of
 // recipe.pretrain_network.

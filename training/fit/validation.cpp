@@ -13,7 +13,8 @@ namespace {
 constexpr size_t kStrips = 6;
 constexpr int kStripSide = 64;  // pixels of LR
 
-Picture enlarged(const Network &network, const Picture &lr, int scale, const torch::Device &device) {
+Picture enlarged(const Network &network, const Picture &lr, int scale,
+                 const torch::Device &device) {
     torch::NoGradGuard guard;
     auto *bytes = const_cast<uint8_t *>(lr.rgb.data());
     torch::Tensor x = torch::from_blob(bytes, {1, lr.height, lr.width, 3}, torch::kUInt8);
@@ -24,16 +25,17 @@ Picture enlarged(const Network &network, const Picture &lr, int scale, const tor
     return {scale * lr.width, scale * lr.height, {first, first + y.numel()}};
 }
 
-Strip strip_of(const std::string &name, int scale, const Picture &lr, const Picture &ours,
-               const Picture &hr, double psnr) {
+Strip strip_of(const std::string &name, int scale, const Pair &pair, const Picture &ours,
+               double psnr) {
+    const Picture &lr = pair.lq;
     int width = std::min(kStripSide, lr.width), height = std::min(kStripSide, lr.height);
     int x = (lr.width - width) / 2, y = (lr.height - height) / 2;
     auto part = [&](const Picture &picture) {
         return crop(picture, scale * x, scale * y, scale * width, scale * height);
     };
     Picture bicubic = enlarge(lr, scale);
-    return {name,       scale,    crop(lr, x, y, width, height),         part(bicubic),
-            part(ours), part(hr), measure(bicubic, hr, scale).psnr, psnr};
+    return {name,       scale,         crop(lr, x, y, width, height),         part(bicubic),
+            part(ours), part(pair.gt), measure(bicubic, pair.gt, scale).psnr, psnr};
 }
 
 }  // namespace
@@ -44,21 +46,23 @@ double Validated::mean() const {
     return sum / double(psnr.size());
 }
 
-Validated validate(const Network &network, const Recipe &recipe,
-                   const std::function<void(const std::string &)> &warn) {
+Validated validate(const Network &network, const Recipe &recipe, const Listing &pictures) {
     torch::Device device = network.parameters().at(0).device();
     Validated validated;
     for (int scale : recipe.scales) {
         double sum = 0;
         size_t count = 0;
-        for (auto &[name, lr, hr] : validation_pairs(recipe, scale)) {
-            Picture ours = enlarged(network, lr, scale, device);
-            double psnr = measure(ours, hr, scale).psnr;
+        for (auto &item : pictures.items) {
+            std::optional<Pair> pair = read_pair(item, scale);
+            if (!pair) continue;
+            Picture ours = enlarged(network, pair->lq, scale, device);
+            double psnr = measure(ours, pair->gt, scale).psnr;
             sum += psnr;
             if (count++ < kStrips / recipe.scales.size())
-                validated.strips.push_back(strip_of(name, scale, lr, ours, hr, psnr));
+                validated.strips.push_back(strip_of(item.name, scale, *pair, ours, psnr));
         }
-        if (!count) throw std::runtime_error("datasets.val.dataroot_gt has no pictures");
+        if (!count)
+            throw std::runtime_error("datasets.val has no pictures for x" + std::to_string(scale));
         validated.psnr[scale] = sum / double(count);
     }
     return validated;

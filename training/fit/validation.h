@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
-#include <functional>
 #include <map>
 #include <vector>
 
+#include "data/layouts.h"
 #include "fit/recipe.h"
 #include "fit/report.h"
 #include "network/network.h"
@@ -18,10 +18,9 @@ struct Validated {
     double mean() const;  // over the scales
 };
 
-// Enlarges every validation picture of the recipe, at every scale, and measures. LR pictures are
-// those that are given, else MATLAB's bicubic. Throws std::runtime_error where there is no pair, or
-// where sizes do not match.
-Validated validate(const Network &network, const Recipe &recipe,
-                   const std::function<void(const std::string &)> &warn);
+// Enlarges every picture at every scale of the recipe, and measures. LR pictures are those that are
+// given, else MATLAB's bicubic. Throws std::runtime_error where one cannot be read, or does not
+// match its LR's size.
+Validated validate(const Network &network, const Recipe &recipe, const Listing &pictures);
 
 }  // namespace mdrn::training
