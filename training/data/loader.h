@@ -44,10 +44,11 @@ struct Batch {
 };
 
 struct Stats {
-    int64_t patches = 0;        // made since the loader began
+    int64_t patches = 0;        // taken since the loader began
     double seconds = 0;         // since then
-    double seconds_waited = 0;  // of them, take() waited
-    int64_t skipped = 0;  // pictures that cannot be used at a scale, of those come across so far
+    double seconds_waited = 0;  // of them in take()
+    int64_t skipped = 0;        // pictures found so far that cannot be used, at a scale
+    int64_t duplicates = 0;     // of videos' frames, those like the one before
     size_t cached_bytes = 0;
     double patches_per_second() const { return seconds > 0 ? double(patches) / seconds : 0; }
 };

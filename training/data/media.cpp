@@ -144,7 +144,10 @@ struct Media::State {
         codec->pkt_timebase = format->streams[stream]->time_base;
         codec->thread_count = 1;  // the threads are the loader's
         codec->max_pixels = kMostPixels;
-        if (still) codec->err_recognition = AV_EF_CRCCHECK | AV_EF_EXPLODE;
+        // Half a picture is none; but to TIFF's decoder a tag that it doesn't know is an error,
+        // too.
+        if (still && parameters->codec_id != AV_CODEC_ID_TIFF)
+            codec->err_recognition = AV_EF_CRCCHECK | AV_EF_EXPLODE;
         if (code >= 0) code = avcodec_open2(codec, decoder, nullptr);
         if (code < 0) fail(name, "cannot be decoded", code);
     }
