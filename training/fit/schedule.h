@@ -16,9 +16,9 @@ struct Schedule {
     };
     Type type = Type::step;
     double lr = 2e-3;
-    int64_t total = 1;                // steps
-    int64_t warmup = 0;               // first steps, in which lr grows in equal parts up to lr
-    std::vector<int64_t> milestones;  // ascending
+    int64_t total = 1;                     // steps
+    int64_t warmup = 0;                    // first steps, in which lr grows in equal parts up to lr
+    std::vector<int64_t> milestones = {};  // ascending
     double gamma = 0.5;
     double eta_min = 0;
     int64_t decay = 0;  // 0 to total

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fit/start.h"
 
+#include <ATen/CPUGeneratorImpl.h>
+
 #include <stdexcept>
 
 namespace mdrn::training {
@@ -14,6 +16,16 @@ std::map<int, std::vector<std::filesystem::path>> low(const std::vector<std::str
                                                       const Recipe &recipe) {
     if (names.empty()) return {};
     return {{recipe.scales[0], paths(names)}};
+}
+
+// PLACEHOLDER until network/ has it
+void initialise(Network &network, const Recipe &recipe, Loader &) {
+    torch::NoGradGuard guard;
+    auto generator = torch::make_generator<at::CPUGeneratorImpl>(recipe.seed);
+    for (auto &tensor : network.parameters()) {
+        double fan = tensor.dim() > 1 ? double(tensor.numel()) / double(tensor.size(0)) : 100.0;
+        tensor.uniform_(-1 / std::sqrt(fan), 1 / std::sqrt(fan), generator);
+    }
 }
 
 bool of_the_network(const std::string &key) {

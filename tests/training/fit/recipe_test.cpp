@@ -76,6 +76,7 @@ protected:
     }
     std::string at(int line) { return file.string() + ", line " + std::to_string(line) + ": "; }
 
+    const std::filesystem::path recipes = MDRN_SOURCE_DIR "/training/recipes";
     std::filesystem::path file = path / "recipe.yml";
 };
 
@@ -160,6 +161,28 @@ TEST_F(RecipeTest, IsTheSameAfterWritingAndReading) {
     EXPECT_EQ(again.values, recipe.values);
     EXPECT_EQ(again.dataroot_gt, recipe.dataroot_gt);
     EXPECT_EQ(again.total_iter(), recipe.total_iter());
+}
+
+TEST_F(RecipeTest, ReadsThePapersRecipes) {
+    for (int scale : {2, 3, 4})
+        for (std::string network : {"mdrn", "mdrn-s"}) {
+            std::string name = network + "_x" + std::to_string(scale) + ".yml";
+            Recipe recipe = read_recipe(recipes / name, {"out=o"});
+            EXPECT_EQ(recipe.network, network);
+            EXPECT_EQ(recipe.scales, std::vector{scale});
+            EXPECT_EQ(recipe.gt_size / scale, 64);
+            EXPECT_EQ(recipe.batch_size_per_gpu, 64);
+            EXPECT_EQ(recipe.total_iter(), 1'000'000);
+            EXPECT_EQ(recipe.phases[0].schedule.at(0), 2e-3);
+            EXPECT_EQ(recipe.phases[0].schedule.at(999'999), 6.25e-5);
+            EXPECT_EQ(recipe.ema_decay, 0.999);
+            EXPECT_EQ(recipe.ignored, std::vector<std::string>());
+        }
+}
+
+TEST_F(RecipeTest, ReadsAllRecipesThereAre) {
+    for (auto &entry : std::filesystem::directory_iterator(recipes))
+        EXPECT_NO_THROW(read_recipe(entry.path(), {"out=o"})) << entry.path();
 }
 
 TEST_F(RecipeTest, NamesTheNearestKey) {
