@@ -157,7 +157,7 @@ TEST_F(FitTest, KilledAtAnyTimeItGoesOnWithTheSameBits) {
     Recipe interrupted = recipe("b", keys);
     for (int attempt = 0; attempt < 4; attempt++) {
         pid_t child = start(interrupted);
-        ASSERT_TRUE(comes(path / "b" / "checkpoints" / "3.state") || attempt);
+        ASSERT_TRUE(attempt || comes(path / "b" / "checkpoints" / "3.state"));
         std::this_thread::sleep_for(std::chrono::milliseconds(random() % 900));
         kill(child, SIGKILL);
         killed += WIFSIGNALED(finish(child));
@@ -221,7 +221,7 @@ TEST_F(FitTest, BranchesFromAnotherRunsCheckpoint) {
 
 // What is not finite comes from a learning rate that throws the weights beyond all range.
 TEST_F(FitTest, StopsWhereTheLossIsNotFinite) {
-    std::vector<std::string> keys = {"total_iter=200", "optim_g.lr=1e30", "print_freq=1"};
+    std::vector<std::string> keys = {"total_iter=200", "optim_g.lr=1e12", "print_freq=1"};
     try {
         run("a", keys);
         FAIL() << "no error";
