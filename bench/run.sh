@@ -5,8 +5,9 @@
 #
 # run.sh [--threads N] [--rounds N]
 #
-# With MDRN_REFERENCE_DIR the published weights are used, and the peer is first
-# compared with their goldens; without, the bundled ones.
+# The peer's .onnx files are mdrn-train convert's. With MDRN_REFERENCE_DIR the
+# published weights are used, and the peer is first compared with their goldens;
+# without, the bundled ones.
 set -euo pipefail
 export LC_ALL=C
 
@@ -17,21 +18,23 @@ while (($#)); do
     case $1 in
     --threads) threads=${2:?--threads needs a number}; shift ;;
     --rounds) rounds=${2:?--rounds needs a number}; shift ;;
-    *) sed -n '3,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    *) sed -n '3,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
     esac
     shift
 done
 
-scripts/install.sh
+scripts/install.sh --training
 cmake --preset release -DMDRN_BENCH=ON >/dev/null
-cmake --build --preset release --target mdrn-bench >&2
+cmake --build --preset release --target mdrn-bench mdrn-train >&2
 
 cache=${MDRN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mdrn}
 venv=$cache/bench-venv
 [[ -x $venv/bin/python ]] || python3 -m venv "$venv"
-"$venv/bin/python" -c 'import numpy, onnx, onnxruntime' 2>/dev/null ||
-    "$venv/bin/pip" install --quiet numpy onnx onnxruntime >&2
+"$venv/bin/python" -c 'import numpy, onnxruntime' 2>/dev/null ||
+    "$venv/bin/pip" install --quiet numpy onnxruntime >&2
 
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 best() { sed -n 's/.*best \([0-9.]*\) s.*/\1/p'; }
 least() { sort -g | head -n 1; }
 cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
@@ -46,11 +49,12 @@ for work in 'mdrn 4 320x180' 'mdrn-s 4 320x180' 'mdrn 2 640x360'; do
         weights=$reference/weights/${model}_x$scale.official.safetensors
         golden=(--golden "$reference/golden/${model}_x${scale}_37x29.safetensors")
     fi
+    build/release/bin/mdrn-train convert "$weights" "$scratch/peer.onnx" >&2
     ours=() theirs=()
     for ((round = 0; round < rounds; round++)); do
         ours+=("$(build/release/bin/mdrn-bench --model "$weights" --scale "$scale" --size "$size" \
             --threads "$threads" --frames 3 | best)")
-        theirs+=("$("$venv/bin/python" bench/peers/onnx_peer.py "$weights" ${golden[@]+"${golden[@]}"} \
+        theirs+=("$("$venv/bin/python" bench/peers/onnx_peer.py "$scratch/peer.onnx" ${golden[@]+"${golden[@]}"} \
             --size "$size" --threads "$threads" --frames 3 | best)")
         golden=() # once is enough
     done

@@ -2,19 +2,26 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Installs what building mdrn needs and this machine lacks (Debian, Ubuntu).
 #
-# install.sh [--tests]
+# install.sh [--training | --tests]
 #
-#   --tests  also what the tests need
+#   --training  also what mdrn-train needs
+#   --tests     that, and what the tests need
 set -euo pipefail
 
 packages=(build-essential ca-certificates ccache cmake dpkg-dev ffmpeg libhwy-dev libzimg-dev
     nasm ninja-build nlohmann-json3-dev patch pkg-config)
 optional=()
+training=(libavformat-dev libcli11-dev liblmdb-dev libswscale-dev libyaml-cpp-dev libzip-dev)
+torch=(libonnx-dev libtorch-dev) # not in every release
 case ${1-} in
 '') ;;
+--training)
+    packages+=("${training[@]}")
+    optional=("${torch[@]}")
+    ;;
 --tests)
-    packages+=(libboost-context-dev libgtest-dev libpng-dev)
-    optional=(clang libclang-rt-14-dev)
+    packages+=("${training[@]}" libboost-context-dev libgtest-dev libpng-dev)
+    optional=("${torch[@]}" clang libclang-rt-14-dev)
     ;;
 *) echo "install.sh: unknown argument: $1" >&2; exit 2 ;;
 esac

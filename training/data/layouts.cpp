@@ -49,7 +49,6 @@ public:
         const auto it = last_.find(last_part(key));
         return it != last_.end() && it->second.count == 1 ? &it->second.source : nullptr;
     }
-    bool empty() const { return whole_.empty(); }
 
 private:
     struct Slot {
@@ -67,12 +66,22 @@ private:
 
 Index index_of(const Roots &roots, int scale, std::vector<std::string> &problems) {
     Index index;
-    for (const auto &root : roots)
-        for (Found &picture : find_pictures(root, problems)) {
-            PictureName &name = picture.name;
-            if (name.kind == Kind::kHigh || (name.scale && name.scale != scale)) continue;
-            index.add(name.suffix == scale ? name.suffixed : name.key, picture.source);
+    for (const auto &root : roots) {
+        std::vector<Found> found = find_pictures(root, problems);
+        std::unordered_set<std::string> suffixed;
+        for (Found &picture : found) {
+            if (picture.name.suffix != scale) continue;
+            picture.name.key = picture.name.suffixed;
+            picture.name.kind = Kind::kLow;
+            suffixed.insert(picture.name.key);
         }
+        for (const auto &[source, name] : found) {
+            const bool other = name.kind == Kind::kHigh || (name.scale && name.scale != scale);
+            // Beside "0001x4", "0001" is in high resolution.
+            if (!other && (name.suffix == scale || !suffixed.count(name.key)))
+                index.add(name.key, source);
+        }
+    }
     return index;
 }
 
@@ -163,20 +172,24 @@ void check_sizes(const Item &item, const Picture &gt, const Picture &lq, int sca
                              size(gt.width, gt.height) + ", found " + size(lq.width, lq.height));
 }
 
+std::optional<Picture> read_lq(const Item &item, const Picture &gt, int scale) {
+    const auto it = item.lq.find(scale);
+    if (gt.width < scale || gt.height < scale)
+        throw std::runtime_error(item.gt.text() + ": " + std::to_string(gt.width) + "x" +
+                                 std::to_string(gt.height) + " pixels are too few");
+    if (it == item.lq.end()) return reduce(gt, scale);
+    std::optional<Picture> lq = read(it->second);
+    if (lq) check_sizes(item, gt, *lq, scale);
+    return lq;
+}
+
 std::optional<Pair> read_pair(const Item &item, int scale) {
-    std::optional<Picture> gt = read(item.gt);
+    const std::optional<Picture> gt = read(item.gt);
     if (!gt) return std::nullopt;
-    Pair pair;
-    if (const auto it = item.lq.find(scale); it != item.lq.end()) {
-        std::optional<Picture> lq = read(it->second);
-        if (!lq) return std::nullopt;
-        check_sizes(item, *gt, *lq, scale);
-        pair.lq = std::move(*lq);
-    } else {
-        pair.lq = reduce(*gt, scale);
-    }
-    pair.gt = crop(*gt, 0, 0, scale * pair.lq.width, scale * pair.lq.height);
-    return pair;
+    std::optional<Picture> lq = read_lq(item, *gt, scale);
+    if (!lq) return std::nullopt;
+    const int width = scale * lq->width, height = scale * lq->height;
+    return Pair{std::move(*lq), crop(*gt, 0, 0, width, height)};
 }
 
 }  // namespace mdrn::training

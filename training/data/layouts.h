@@ -36,12 +36,15 @@ struct Pair {
     Picture lq, gt;  // gt: scale x lq's size
 };
 
-// gt is cropped to lq's size, of which it may exceed scale times by less than scale. Nothing where
-// read() gives nothing. Throws std::runtime_error that names the picture where its sizes don't
-// match.
+// An item's picture in low resolution at a scale: its own, else gt made smaller. Nothing where
+// read() gives nothing. Throws std::runtime_error that names the picture where its size is not gt's
+// over scale, rounded down.
+std::optional<Picture> read_lq(const Item &item, const Picture &gt, int scale);
+
+// Both; gt is cropped to scale x lq's size.
 std::optional<Pair> read_pair(const Item &item, int scale);
 
-// Throws std::runtime_error where a picture of size gt has none of size lq.
+// As read_lq says of sizes, where item has a picture in low resolution.
 void check_sizes(const Item &item, const Picture &gt, const Picture &lq, int scale);
 
 }  // namespace mdrn::training

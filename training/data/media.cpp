@@ -53,6 +53,7 @@ struct Media::State {
     AVFrame *frame = av_frame_alloc();
     int stream = -1;
     bool drained = false;
+    bool key_wanted = false;  // what comes first after a seek
 
     explicit State(std::string name_) : name(std::move(name_)) {
         static std::once_flag once;
@@ -157,7 +158,9 @@ struct Media::State {
         do {
             av_packet_unref(packet);
             code = av_read_frame(format, packet);
-        } while (code >= 0 && packet->stream_index != stream);
+        } while (code >= 0 && (packet->stream_index != stream ||
+                               (key_wanted && !(packet->flags & AV_PKT_FLAG_KEY))));
+        key_wanted = false;
         if (code < 0) {
             drained = true;
             return avcodec_send_packet(codec, nullptr);
@@ -217,11 +220,11 @@ void Media::seek(double seconds) {
     const AVStream *stream = s.format->streams[s.stream];
     const int64_t start = stream->start_time == AV_NOPTS_VALUE ? 0 : stream->start_time;
     const int64_t target = start + int64_t(seconds / av_q2d(stream->time_base));
-    int code = av_seek_frame(s.format, s.stream, target, AVSEEK_FLAG_BACKWARD);
-    if (code < 0) code = avformat_seek_file(s.format, s.stream, INT64_MIN, start, INT64_MAX, 0);
+    const int code = av_seek_frame(s.format, s.stream, target, AVSEEK_FLAG_BACKWARD);
     if (code < 0) fail(s.name, "cannot be searched by time", code);
     avcodec_flush_buffers(s.codec);
     s.drained = false;
+    s.key_wanted = true;
 }
 
 double Media::time(const AVFrame *frame) const {
@@ -235,6 +238,14 @@ double Media::duration() const {
     const AVStream *stream = state_->format->streams[state_->stream];
     if (stream->duration > 0) return double(stream->duration) * av_q2d(stream->time_base);
     return state_->format->duration > 0 ? double(state_->format->duration) / AV_TIME_BASE : 0;
+}
+
+Picture Media::picture_of(const AVFrame *frame, bool hd) const {
+    try {
+        return training::picture_of(frame, hd);
+    } catch (const std::runtime_error &error) {
+        throw std::runtime_error(state_->name + ": " + error.what());
+    }
 }
 
 }  // namespace mdrn::training

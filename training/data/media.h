@@ -14,7 +14,7 @@ struct AVFrame;
 
 namespace mdrn::training {
 
-// Both throw std::runtime_error: NAME: what cannot be done: FFmpeg's own words.
+// All of it throws std::runtime_error: NAME: what cannot be done: FFmpeg's own words.
 class Media {
 public:
     // A picture file's bytes, which must outlive it; name: what messages call it, its ending
@@ -29,10 +29,14 @@ public:
     // is damaged; a video's damaged packets are passed over.
     const AVFrame *next();
 
-    // Goes to the last key frame at or before a time, to the first where there is none.
+    // Goes to the last key frame at or before a time, or, in formats without an index, to one near
+    // it.
     void seek(double seconds);
     double time(const AVFrame *frame) const;  // seconds since the stream's start
     double duration() const;                  // seconds; 0 where it is not known
+
+    // As read_picture says; untagged YUV is BT.709 if hd, else BT.601.
+    Picture picture_of(const AVFrame *frame, bool hd) const;
 
 private:
     struct State;

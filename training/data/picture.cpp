@@ -44,11 +44,7 @@ Picture decode_picture(std::span<const std::byte> bytes, const std::string &name
     Media media(bytes, name);
     const AVFrame *frame = media.next();
     if (!frame) throw std::runtime_error(name + ": holds no picture, or is cut short");
-    try {
-        return picture_of(frame, false);
-    } catch (const std::runtime_error &error) {
-        throw std::runtime_error(name + ": " + error.what());
-    }
+    return media.picture_of(frame, false);
 }
 
 Picture read_picture(const std::filesystem::path &path) {

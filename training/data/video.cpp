@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "media.h"
 
@@ -42,12 +43,27 @@ bool nearly_equal(const Picture &a, const Picture &b) {
     return sum / double(first.size()) < 2;
 }
 
-std::optional<Picture> next_from(Media &media, int second) {
-    constexpr double kRounding = 1e-3;  // of a frame's time
-    for (const AVFrame *frame = media.next(); frame; frame = media.next())
-        if (media.time(frame) >= second - kRounding)
-            return picture_of(frame, frame->width > 1279 || frame->height > 576);
-    return std::nullopt;
+constexpr double kRounding = 1e-3;  // of a frame's time
+
+// frame, if it is at or after a second, else the first that is.
+std::optional<Picture> first_from(Media &media, const AVFrame *frame, int second) {
+    while (frame && media.time(frame) < second - kRounding) frame = media.next();
+    if (!frame) return std::nullopt;
+    return media.picture_of(frame, frame->width > 1279 || frame->height > 576);
+}
+
+// A video at a frame before or at a second, where there is one.
+std::pair<Media, const AVFrame *> opened_at(const std::filesystem::path &path, int second) {
+    Media media(path);
+    // A seek may end too late: then farther back, and at last without.
+    for (int back = 0; back < second; back = 2 * back + 5) {
+        media.seek(second - back);
+        const AVFrame *frame = media.next();
+        if (frame && media.time(frame) <= second + kRounding) return {std::move(media), frame};
+    }
+    Media whole(path);
+    const AVFrame *frame = whole.next();
+    return {std::move(whole), frame};
 }
 
 }  // namespace
@@ -57,18 +73,12 @@ int seconds_of(const std::filesystem::path &path) {
 }
 
 std::optional<Picture> read_second(const std::filesystem::path &path, int second) {
-    Media media(path);
-    try {
-        media.seek(std::max(second - 1, 0));
-        if (second == 0) return next_from(media, 0);
-        const std::optional<Picture> before = next_from(media, second - 1);
-        std::optional<Picture> picture = next_from(media, second);
-        if (before && picture && nearly_equal(*before, *picture)) return std::nullopt;
-        return picture;
-    } catch (const std::runtime_error &error) {
-        throw std::runtime_error(path.string() + ", second " + std::to_string(second) + ": " +
-                                 error.what());
-    }
+    auto [media, frame] = opened_at(path, std::max(second - 1, 0));
+    if (second == 0) return first_from(media, frame, 0);
+    const std::optional<Picture> before = first_from(media, frame, second - 1);
+    std::optional<Picture> picture = first_from(media, media.next(), second);
+    if (before && picture && nearly_equal(*before, *picture)) return std::nullopt;
+    return picture;
 }
 
 }  // namespace mdrn::training

@@ -23,7 +23,7 @@ struct Layers {
                            int padding = 1) const {
         return training::convolve(x, weight(name), bias(name), stride, padding);
     }
-    torch::Tensor pointwise(const std::string &name, const torch::Tensor &x,
+    torch::Tensor pointwise(const std::string &name, torch::TensorList x,
                             Activation activation = Activation::none) const {
         return training::pointwise(x, weight(name), bias(name), activation);
     }
@@ -41,7 +41,7 @@ torch::Tensor distill(const Layers &layers, const torch::Tensor &x) {
         r = bsconv(r, layers.bsconv("c" + i + "_r"), 1, /*residual=*/true, Activation::gelu);
     }
     distilled.push_back(bsconv(r, layers.bsconv("c4"), 1, false, Activation::gelu));
-    return layers.pointwise("c5", torch::cat(distilled, 1));
+    return layers.pointwise("c5", distilled);
 }
 
 torch::Tensor upsample(const torch::Tensor &x, const torch::Tensor &like) {
@@ -119,7 +119,7 @@ torch::Tensor forward(const Architecture &architecture, const Lookup &lookup,
     for (int i = 1; i <= kBlocks; i++)
         blocks.push_back(eadb(architecture, lookup, "B" + std::to_string(i) + ".",
                               blocks.empty() ? head : blocks.back()));
-    const torch::Tensor deep = layers.pointwise("c1", torch::cat(blocks, 1), Activation::gelu);
+    const torch::Tensor deep = layers.pointwise("c1", blocks, Activation::gelu);
     const torch::Tensor sum = bsconv(deep, layers.bsconv("c2")) + head;
     const torch::Tensor tail =
         layers.convolve("upsampler.upsampleOneStep.0", sum);  // (N, 3s², H, W)

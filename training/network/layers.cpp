@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "network/layers.h"
 
+#include "network/fused.h"
+
 namespace mdrn::training {
 namespace {
 
@@ -23,18 +25,26 @@ torch::Tensor activate(const torch::Tensor &x, Activation activation) {
 torch::Tensor convolve(const torch::Tensor &x, const torch::Tensor &weight,
                        const torch::Tensor &bias, int stride, int padding) {
     const int64_t groups = x.size(1) / weight.size(1);
+    if (is_fused(x) && groups == x.size(1) && padding == 1)
+        return fused_bsconv(x, {{}, weight, bias}, stride, Padding::zero, false, Activation::none);
     return torch::conv2d(x, weight, bias, stride, padding, 1, groups);
 }
 
-torch::Tensor pointwise(const torch::Tensor &x, const torch::Tensor &weight,
-                        const torch::Tensor &bias, Activation activation) {
-    return activate(torch::conv2d(x, weight, bias), activation);
+torch::Tensor pointwise(torch::TensorList x, const torch::Tensor &weight, const torch::Tensor &bias,
+                        Activation activation) {
+    if (is_fused(x[0])) return fused_pointwise(x, weight, bias, activation);
+    return activate(torch::conv2d(x.size() > 1 ? torch::cat(x, 1) : x[0], weight, bias),
+                    activation);
 }
 
 torch::Tensor bsconv(const torch::Tensor &x, const BSConvWeights &weights, int stride,
                      bool residual, Activation activation) {
+    if (is_fused(x))
+        return fused_bsconv(x, weights, stride, Padding::reflect, residual, activation);
     const torch::Tensor u = torch::conv2d(x, weights.pw);
-    torch::Tensor v = convolve(reflect(u), weights.dw, weights.bias, stride, 0);
+    constexpr int64_t padding = 0;
+    torch::Tensor v =
+        torch::conv2d(reflect(u), weights.dw, weights.bias, stride, padding, 1, u.size(1));
     if (residual) v = v + x;
     return activate(v, activation);
 }

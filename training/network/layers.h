@@ -9,13 +9,13 @@ namespace mdrn::training {
 
 enum class Activation { none, gelu };  // GELU is the exact one (erf)
 
-// A 3x3 or larger convolution, plain or depthwise by its weight (out, in / groups, k, k).
+// 3x3, zero padding; plain or depthwise by its weight, (out, in, 3, 3) or (out, 1, 3, 3).
 torch::Tensor convolve(const torch::Tensor &x, const torch::Tensor &weight,
-                       const torch::Tensor &bias, int stride, int padding);
+                       const torch::Tensor &bias, int stride = 1, int padding = 1);
 
-// 1x1, weight (out, in, 1, 1).
-torch::Tensor pointwise(const torch::Tensor &x, const torch::Tensor &weight,
-                        const torch::Tensor &bias, Activation activation = Activation::none);
+// 1x1 over the concatenation of x along channels, weight (out, in, 1, 1).
+torch::Tensor pointwise(torch::TensorList x, const torch::Tensor &weight, const torch::Tensor &bias,
+                        Activation activation = Activation::none);
 
 struct BSConvWeights {
     torch::Tensor pw;    // (out, in, 1, 1)
