@@ -21,5 +21,7 @@ target_include_directories(mdrn_libtorch SYSTEM INTERFACE
   ${TORCH_INCLUDE_DIR} ${TORCH_INCLUDE_DIR}/torch/csrc/api/include)
 # What only registers itself, as the CUDA part, hangs on libtorch.so, of which nothing is called.
 target_link_libraries(mdrn_libtorch INTERFACE
-  -Wl,--push-state,--no-as-needed ${torch_file} -Wl,--pop-state ${torch_cpu_file} ${c10_file}
-  OpenMP::OpenMP_CXX)
+  -Wl,--push-state,--no-as-needed ${torch_file} -Wl,--pop-state ${torch_cpu_file} ${c10_file})
+# The flag alone, so that a wheel's own libgomp is the one that runs, and there is one only.
+target_compile_options(mdrn_libtorch INTERFACE ${OpenMP_CXX_FLAGS})
+target_link_options(mdrn_libtorch INTERFACE ${OpenMP_CXX_FLAGS})

@@ -142,7 +142,7 @@ TEST_F(Eval, SaysWhatIsWrong) {
     fails({"--model", "mdrn", "--scale", "5"}, "scale");
     fails({"--model", "mdrn", "--device", "gpu"}, "auto,cpu,cuda");
     fails({"--model", "mdrn", "--lr", path / "missing"}, "missing");
-    fails({"--model", "mdrn", "--scale", "3", "--lr", path / "LR"}, "20x16");
+    fails({"--model", "mdrn", "--scale", "3", "--lr", path / "LR"}, "no picture of it for scale 3");
     fs::remove(path / "LR/bx2.png");
     fails({"--model", "mdrn", "--lr", path / "LR"}, "deep/b");
     write_png(path / "LR/bx2.png", blank(15, 18));

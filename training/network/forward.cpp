@@ -6,7 +6,7 @@
 namespace mdrn::training {
 namespace {
 
-constexpr double kMean[3] = {0.4488, 0.4371, 0.4040};  // the data set's
+constexpr double kMean[3] = {0.4488, 0.4371, 0.4040};
 
 // Layers whose tensors are named below a prefix such as "B1.".
 struct Layers {
@@ -108,13 +108,19 @@ torch::Tensor eadb(const Architecture &architecture, const Lookup &lookup,
 
 }  // namespace
 
+torch::Tensor colour_mean(const torch::TensorOptions &options) {
+    const torch::Tensor mean = torch::empty({1, 3, 1, 1}, options);
+    // Filled, not copied from the host: a CUDA graph may be under capture.
+    for (int colour = 0; colour < 3; colour++) mean.select(1, colour).fill_(kMean[colour]);
+    return mean;
+}
+
 torch::Tensor forward(const Architecture &architecture, const Lookup &lookup,
                       const torch::Tensor &x) {
     const Layers layers{lookup, ""};
-    const torch::Tensor mean = torch::tensor({kMean[0], kMean[1], kMean[2]}, x.options());
-    const torch::Tensor shift = mean.view({1, 3, 1, 1});
+    const torch::Tensor mean = colour_mean(x.options());
     const torch::Tensor head =
-        layers.convolve("fea_conv", (x - shift).contiguous(torch::MemoryFormat::ChannelsLast));
+        layers.convolve("fea_conv", (x - mean).contiguous(torch::MemoryFormat::ChannelsLast));
     std::vector<torch::Tensor> blocks;
     for (int i = 1; i <= kBlocks; i++)
         blocks.push_back(eadb(architecture, lookup, "B" + std::to_string(i) + ".",
@@ -124,7 +130,7 @@ torch::Tensor forward(const Architecture &architecture, const Lookup &lookup,
     const torch::Tensor tail =
         layers.convolve("upsampler.upsampleOneStep.0", sum);  // (N, 3s², H, W)
     const auto s = static_cast<int64_t>(std::lround(std::sqrt(tail.size(1) / 3)));
-    return torch::pixel_shuffle(tail, s) + shift;
+    return torch::pixel_shuffle(tail, s) + mean;
 }
 
 }  // namespace mdrn::training
