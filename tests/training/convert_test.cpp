@@ -2,7 +2,7 @@
 // mdrn-train convert, with PyTorch and ONNX Runtime as judges where they are installed.
 #include <gtest/gtest.h>
 
-#include <ostream>
+#include <algorithm>
 #include <sstream>
 
 #include "folder.h"
@@ -112,6 +112,8 @@ TEST_P(Onnx, EqualsTheGoldens) {
     const fs::path weights = kReference / "weights" / (GetParam() + ".official.safetensors");
     if (!fs::exists(weights)) GTEST_SKIP() << "no goldens: set MDRN_REFERENCE_DIR";
     const Outcome written = convert(weights, path / "w.onnx");
+    if (written.output.find("built without libonnx") != std::string::npos)
+        GTEST_SKIP() << "built without libonnx";
     ASSERT_EQ(written.status, 0) << written.output;
     std::vector<std::string> command = {python, kScripts / "run_onnx.py", path / "w.onnx"};
     for (const char *size : {"_15x15", "_37x29", "_64x48"})

@@ -3,9 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <random>
 #include <stdexcept>
+#include <string>
+
+#include "data/bicubic.h"
 
 namespace mdrn::training {
 namespace {
@@ -88,6 +93,28 @@ TEST(Quality, SaysWhatCannotBeMeasured) {
     EXPECT_THROW(measure(noise(20, 20, 1), noise(19, 20, 1), 2), std::runtime_error);
     EXPECT_THROW(measure(noise(20, 14, 1), noise(20, 20, 1), 2), std::runtime_error);
     EXPECT_NO_THROW(measure(noise(20, 15, 1), noise(20, 20, 1), 2));
+}
+
+// PSNR of Set5 and Set14 enlarged by bicubic, which every paper has.
+TEST(Quality, OfBicubicIsThePapers) {
+    const std::filesystem::path eval = std::filesystem::path(MDRN_REFERENCE_DIR) / "data/eval";
+    if (!std::filesystem::exists(eval)) GTEST_SKIP() << "no pictures: set MDRN_REFERENCE_DIR";
+    const struct {
+        std::string set;
+        double psnr[3];
+    } rows[] = {{"Set5", {33.68, 30.40, 28.43}}, {"Set14", {30.33, 27.63, 26.09}}};
+    for (const auto &[set, psnr] : rows)
+        for (const int scale : {2, 3, 4}) {
+            double sum = 0;
+            int count = 0;
+            const auto small = eval / set / ("LRbicx" + std::to_string(scale));
+            for (const auto &entry : std::filesystem::directory_iterator(small)) {
+                const Picture original = read_picture(eval / set / "HR" / entry.path().filename());
+                sum += measure(enlarge(read_picture(entry), scale), original, scale).psnr;
+                ++count;
+            }
+            EXPECT_NEAR(sum / count, psnr[scale - 2], 0.005) << set << " x" << scale;
+        }
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <map>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "header.h"
@@ -267,9 +266,13 @@ void reject_legacy(std::span<const std::byte> bytes, const std::string &origin) 
 }  // namespace
 
 Checkpoint read_pth(const std::filesystem::path &path, const std::string &key) {
-    const Bytes bytes = read_file(path, kWeightsLimit);
-    reject_legacy(bytes, path);
-    return Reader(bytes, path).read(key);
+    return parse_pth(read_file(path, kWeightsLimit), path, key);
+}
+
+Checkpoint parse_pth(std::span<const std::byte> bytes, const std::string &origin,
+                     const std::string &key) {
+    reject_legacy(bytes, origin);
+    return Reader(bytes, origin).read(key);
 }
 
 }  // namespace mdrn::training

@@ -3,7 +3,9 @@
 // archive with a pickle and a file for each storage. Nothing in them is executed.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <span>
 #include <string>
 
 #include "weights/safetensors.h"
@@ -20,6 +22,10 @@ struct Checkpoint {
 // there is of params_ema, params and state_dict, else the dictionary itself. Strings in the entry
 // "metadata", where write_pth() puts them, are the metadata. Throws mdrn::Error.
 Checkpoint read_pth(const std::filesystem::path &path, const std::string &key = "");
+
+// The same of a file's bytes; origin: its name in messages.
+Checkpoint parse_pth(std::span<const std::byte> bytes, const std::string &origin,
+                     const std::string &key = "");
 
 // {key: the tensors, "metadata": the metadata}, or the tensors alone where key is "" (the metadata
 // are lost then). torch.load(..., weights_only=True) reads it. The same weights give the same
