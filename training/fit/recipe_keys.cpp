@@ -31,8 +31,9 @@ double number(const std::string &text, double least, double most) {
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), result);
     if (error != std::errc() || end != text.data() + text.size()) refuse("a number");
     if (!(result >= least && result <= most))
-        refuse(most >= kMost && !(result > most) ? "a number of at least " + shortest(least)
-                             : "a number from " + shortest(least) + " to " + shortest(most));
+        refuse(most >= kMost && !(result > most)
+                   ? "a number of at least " + shortest(least)
+                   : "a number from " + shortest(least) + " to " + shortest(most));
     return result;
 }
 

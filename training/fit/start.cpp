@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fit/start.h"
 
-#include <ATen/CPUGeneratorImpl.h>
-
 #include <stdexcept>
+
+#include "fit/patches.h"
+#include "network/initialise.h"
 
 namespace mdrn::training {
 namespace {
@@ -18,14 +19,21 @@ std::map<int, std::vector<std::filesystem::path>> low(const std::vector<std::str
     return {{recipe.scales[0], paths(names)}};
 }
 
-// PLACEHOLDER until network/ has it
-void initialise(Network &network, const Recipe &recipe, Loader &) {
-    torch::NoGradGuard guard;
-    auto generator = torch::make_generator<at::CPUGeneratorImpl>(recipe.seed);
-    for (auto &tensor : network.parameters()) {
-        double fan = tensor.dim() > 1 ? double(tensor.numel()) / double(tensor.size(0)) : 100.0;
-        tensor.uniform_(-1 / std::sqrt(fan), 1 / std::sqrt(fan), generator);
+constexpr int64_t kInterpolatorBatches = 4;  // of each scale
+
+std::map<int, Crops> crops_for_interpolator(const Recipe &recipe, Loader &loader) {
+    std::map<int, Crops> crops;
+    int64_t scales = int64_t(recipe.scales.size());
+    for (int64_t i = 0; i < kInterpolatorBatches * scales; i++) {
+        Batch batch = loader.take(i);
+        int64_t lq_size = batch.lq_size, gt_size = batch.scale * lq_size;
+        Crops part{to_tensor(batch.lq, batch.count, lq_size, lq_size, torch::kCPU),
+                   to_tensor(batch.gt, batch.count, gt_size, gt_size, torch::kCPU)};
+        Crops &all = crops[batch.scale];
+        all.lq = all.lq.defined() ? torch::cat({all.lq, part.lq}) : part.lq;
+        all.gt = all.gt.defined() ? torch::cat({all.gt, part.gt}) : part.gt;
     }
+    return crops;
 }
 
 bool of_the_network(const std::string &key) {
@@ -95,7 +103,11 @@ Listing validation_pictures(const Recipe &recipe, const Say &say) {
 }
 
 void first_weights(Network &network, const Recipe &recipe, Loader &loader) {
-    initialise(network, recipe, loader);
+    if (recipe.init == "interpolator")
+        initialise(network, Init::interpolator, recipe.seed,
+                   crops_for_interpolator(recipe, loader));
+    else
+        initialise(network, Init::pytorch, recipe.seed);
     if (!recipe.pretrain_network.empty()) network.load(read_safetensors(recipe.pretrain_network));
 }
 

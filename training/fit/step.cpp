@@ -4,22 +4,16 @@
 #include <cmath>
 
 #include "fit/loss.h"
+#include "fit/patches.h"
 
 namespace mdrn::training {
 namespace {
 
-// (count, side, side, 3) of bytes -> (count, 3, side, side) of floats in 0 to 1, channels last.
-torch::Tensor to_tensor(const std::vector<uint8_t> &rgb, int64_t count, int64_t side,
-                        const torch::Device &device) {
-    auto *bytes = const_cast<uint8_t *>(rgb.data());
-    torch::Tensor patches = torch::from_blob(bytes, {count, side, side, 3}, torch::kUInt8);
-    return patches.to(device).permute({0, 3, 1, 2}).to(torch::kFloat).div_(255);
-}
-
 torch::Tensor loss_of_batch(const Recipe &recipe, const Network &network, const Batch &batch,
                             const Loss &loss, const torch::Device &device) {
-    torch::Tensor lq = to_tensor(batch.lq, batch.count, batch.lq_size, device);
-    torch::Tensor gt = to_tensor(batch.gt, batch.count, batch.lq_size * batch.scale, device);
+    int64_t lq_size = batch.lq_size, gt_size = batch.scale * lq_size;
+    torch::Tensor lq = to_tensor(batch.lq, batch.count, lq_size, lq_size, device);
+    torch::Tensor gt = to_tensor(batch.gt, batch.count, gt_size, gt_size, device);
     torch::Tensor output;
     {
         Bf16 guard(device.type(), recipe.precision == "bf16");

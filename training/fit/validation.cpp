@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "data/bicubic.h"
+#include "fit/patches.h"
 #include "quality/quality.h"
 
 namespace mdrn::training {
@@ -12,18 +13,6 @@ namespace {
 
 constexpr size_t kStrips = 6;
 constexpr int kStripSide = 64;  // pixels of LR
-
-Picture enlarged(const Network &network, const Picture &lr, int scale,
-                 const torch::Device &device) {
-    torch::NoGradGuard guard;
-    auto *bytes = const_cast<uint8_t *>(lr.rgb.data());
-    torch::Tensor x = torch::from_blob(bytes, {1, lr.height, lr.width, 3}, torch::kUInt8);
-    x = x.to(device).permute({0, 3, 1, 2}).to(torch::kFloat).div_(255);
-    torch::Tensor y = network.forward(x, scale).mul(255).round().clamp(0, 255);
-    y = y.to(torch::kUInt8).permute({0, 2, 3, 1}).to(torch::kCPU).contiguous();
-    const uint8_t *first = y.data_ptr<uint8_t>();
-    return {scale * lr.width, scale * lr.height, {first, first + y.numel()}};
-}
 
 Strip strip_of(const std::string &name, int scale, const Pair &pair, const Picture &ours,
                double psnr) {
@@ -47,6 +36,7 @@ double Validated::mean() const {
 }
 
 Validated validate(const Network &network, const Recipe &recipe, const Listing &pictures) {
+    torch::NoGradGuard guard;
     torch::Device device = network.parameters().at(0).device();
     Validated validated;
     for (int scale : recipe.scales) {
@@ -55,7 +45,9 @@ Validated validate(const Network &network, const Recipe &recipe, const Listing &
         for (auto &item : pictures.items) {
             std::optional<Pair> pair = read_pair(item, scale);
             if (!pair) continue;
-            Picture ours = enlarged(network, pair->lq, scale, device);
+            const Picture &lq = pair->lq;
+            Picture ours = to_picture(
+                network.forward(to_tensor(lq.rgb, 1, lq.height, lq.width, device), scale));
             double psnr = measure(ours, pair->gt, scale).psnr;
             sum += psnr;
             if (count++ < kStrips / recipe.scales.size())
