@@ -68,12 +68,19 @@ void Record::report() const {
                  {out_.filename().string(), log_.lines(), recipe_.values, strips_});
 }
 
+std::string decibels(double psnr) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.3f dB", psnr);
+    return text;
+}
+
 class Run {
 public:
     Run(const Recipe &recipe, std::ostream &screen);
     void go();
 
 private:
+    void introduce();
     void start();
     void step();
     bool validate_now();
@@ -106,12 +113,25 @@ Run::Run(const Recipe &recipe, std::ostream &screen)
       loader_(data_options(recipe, group_, say_)),
       network_(architecture(recipe.network, recipe.scales[0]), recipe.scales) {}
 
+void Run::introduce() {
+    for (auto &key : recipe_.ignored) say_("not needed here, and ignored: " + key);
+    std::string scales;
+    for (int scale : recipe_.scales) scales += " x" + std::to_string(scale);
+    say_(recipe_.network + scales + ", " + std::to_string(state_->parameters.numel()) +
+         " parameters; " + std::to_string(loader_.size()) + " pictures, " +
+         std::to_string(val_pictures_.items.size()) + " to validate; " + device_.str() + ", " +
+         std::to_string(group_.size()) + " x " + std::to_string(at::get_num_threads()) +
+         " threads");
+}
+
 // The first process alone reads and draws; the others get what it has.
 void Run::start() {
     if (group_.first()) first_weights(network_, recipe_, loader_);
     network_.to(device_);
     state_ = std::make_unique<State>(network_);
     if (group_.first()) {
+        val_pictures_ = validation_pictures(recipe_, say_);
+        introduce();
         checkpoints_ = std::make_unique<Checkpoints>(
             std::filesystem::path(recipe_.out) / "checkpoints", recipe_.keep_checkpoints);
         if (auto found = checkpoint_to_resume(recipe_, *checkpoints_, say_)) {
@@ -122,7 +142,6 @@ void Run::start() {
             say_("goes on after " + std::to_string(now_.iteration) + " steps");
         }
         now_.recipe = recipe_.values;
-        val_pictures_ = validation_pictures(recipe_, say_);
         record_ = std::make_unique<Record>(recipe_, screen_, now_.iteration);
     }
     state_->share(group_);
@@ -162,7 +181,7 @@ bool Run::validate_now() {
     }
     std::string text = "validation";
     for (auto &[scale, psnr] : validated.psnr)
-        text += "  x" + std::to_string(scale) + " " + std::to_string(psnr) + " dB";
+        text += "  x" + std::to_string(scale) + " " + decibels(psnr);
     bool best = validated.mean() > now_.best_psnr;
     say_(text + (best ? ", the best so far" : ""));
     if (best) {

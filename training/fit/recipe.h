@@ -51,7 +51,7 @@ struct Recipe {
     double ema_decay = 0.999;
     std::string precision = "fp32";  // or bf16
     std::string device = "auto";     // cpu, cuda; auto: cuda where there is one
-    int threads = 0;                 // 0: LibTorch's own choice
+    int threads = 0;                 // 0: OMP_NUM_THREADS, else one a core
 
     // What a run leaves
     std::string out;  // folder

@@ -20,7 +20,7 @@ h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em }
 svg { width: 100%; font-size: 12px; fill: #555 }
 svg .title { font-size: 14px; font-weight: 600; fill: #222 }
 svg .grid { stroke: #e4e4e4; fill: none } svg .curve { fill: none; stroke-width: 1.6 }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 1em }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(520px, 1fr)); gap: 1em }
 .strip { display: grid; grid-template-columns: repeat(4, 1fr); gap: 8px; margin: 0 0 1.5em }
 figure { margin: 0 } figure img { width: 100%; image-rendering: pixelated; display: block }
 figcaption { color: #555; font-size: 13px }

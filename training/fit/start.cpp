@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fit/start.h"
 
+#include <cstdlib>
 #include <stdexcept>
+#include <thread>
 
 #include "fit/patches.h"
 #include "network/initialise.h"
@@ -65,7 +67,10 @@ void compare(const std::map<std::string, std::string> &before,
 }  // namespace
 
 torch::Device choose_device(const Recipe &recipe) {
-    if (recipe.threads > 0) at::set_num_threads(recipe.threads);
+    if (recipe.threads > 0)
+        at::set_num_threads(recipe.threads);
+    else if (!std::getenv("OMP_NUM_THREADS"))
+        at::set_num_threads(int(std::thread::hardware_concurrency()));
     at::globalContext().setDeterministicCuDNN(true);
     at::globalContext().setBenchmarkCuDNN(false);
     bool there = torch::cuda::is_available();
