@@ -36,6 +36,11 @@ struct Architecture {
     bool refinement = true;  // conv_f
     Channel channel = Channel::ecca;
 
+    // MDRN itself, of any width: what libmdrn runs.
+    bool is_whole() const {
+        return spatial == Spatial::mdsa && branches.size() == 3 && variance && refinement &&
+               channel == Channel::ecca;
+    }
     int distilled() const { return features / 2; }   // D
     int dispersion() const { return features / 4; }  // f
     int squeezed() const { return features / 16; }   // inside CCA

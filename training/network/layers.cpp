@@ -20,6 +20,29 @@ torch::Tensor activate(const torch::Tensor &x, Activation activation) {
     return activation == Activation::gelu ? torch::gelu(x) : x;
 }
 
+// The derivative of the standard deviation by an element: its distance from the mean / (n
+// deviation).
+struct Contrast : torch::autograd::Function<Contrast> {
+    static torch::Tensor forward(torch::autograd::AutogradContext *context,
+                                 const torch::Tensor &x) {
+        const auto [variance, mean] =
+            torch::var_mean(x, std::vector<int64_t>{2, 3}, /*unbiased=*/false, /*keepdim=*/true);
+        const torch::Tensor deviation = variance.sqrt();
+        context->save_for_backward({x, mean, deviation});
+        return mean + deviation;
+    }
+
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext *context,
+                                                   torch::autograd::variable_list gradients) {
+        const auto saved = context->get_saved_variables();
+        const torch::Tensor &x = saved[0], &mean = saved[1], &deviation = saved[2];
+        const torch::Tensor each = gradients[0] / static_cast<double>(x.size(2) * x.size(3));
+        const torch::Tensor slope =
+            torch::where(deviation > 0, each / deviation, torch::zeros_like(each));
+        return {torch::addcmul(each - mean * slope, x, slope)};
+    }
+};
+
 }  // namespace
 
 torch::Tensor convolve(const torch::Tensor &x, const torch::Tensor &weight,
@@ -55,13 +78,7 @@ torch::Tensor local_variance(const torch::Tensor &x) {
 }
 
 torch::Tensor contrast(const torch::Tensor &x) {
-    const torch::Tensor mean = x.mean({2, 3}, /*keepdim=*/true);
-    const torch::Tensor variance = (x - mean).square().mean({2, 3}, /*keepdim=*/true);
-    const torch::Tensor varies = variance > 0;
-    // Not sqrt(0), whose infinite gradient would be multiplied by 0.
-    const torch::Tensor deviation =
-        torch::where(varies, variance, torch::ones_like(variance)).sqrt();
-    return mean + torch::where(varies, deviation, torch::zeros_like(variance));
+    return Contrast::apply(x);
 }
 
 }  // namespace mdrn::training

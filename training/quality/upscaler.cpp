@@ -47,6 +47,12 @@ Upscaler::Upscaler(const std::string &model, int scale, mdrn_device device,
     context_.reset(context);
 }
 
+uint64_t Upscaler::memory_needed(int width, int height) const {
+    uint64_t bytes = 0;
+    check(mdrn_memory_needed(context_.get(), width, height, &bytes));
+    return bytes;
+}
+
 Picture Upscaler::enlarge(const Picture &small) {
     Picture large = blank(scale() * small.width, scale() * small.height);
     // libmdrn only reads the picture sent.

@@ -18,6 +18,7 @@ public:
              int threads);
 
     int scale() const { return mdrn_scale(context_.get()); }
+    uint64_t memory_needed(int width, int height) const;  // mdrn_memory_needed()'s bytes
     Picture enlarge(const Picture &small);
 
 private:
