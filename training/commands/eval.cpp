@@ -60,9 +60,10 @@ std::vector<Item> list(const Options &options, int scale) {
     throw std::runtime_error(problems);
 }
 
-Measured measure(const Item &item, Upscaler &upscaler, const Options &options) {
+// Nothing of a video's frame that is like the one before.
+std::optional<Measured> measure(const Item &item, Upscaler &upscaler, const Options &options) {
     const std::optional<Pair> pair = read_pair(item, upscaler.scale());
-    if (!pair) throw std::runtime_error(item.name + ": a picture was expected, not a video");
+    if (!pair) return std::nullopt;
     const Picture result = upscaler.enlarge(pair->lq);
     if (!options.save.empty()) {
         const fs::path path = options.save / (item.name + ".png");
@@ -70,7 +71,7 @@ Measured measure(const Item &item, Upscaler &upscaler, const Options &options) {
         write_png(path, result);
     }
     try {
-        return {item.name, measure(result, pair->gt, upscaler.scale())};
+        return Measured{item.name, measure(result, pair->gt, upscaler.scale())};
     } catch (const std::runtime_error &error) {
         throw std::runtime_error(item.name + ": " + error.what());
     }
@@ -127,10 +128,12 @@ void eval(const Options &options) {
     print("x" + std::to_string(upscaler.scale()), "PSNR, dB", "SSIM", column);
     std::vector<Measured> pictures;
     for (const Item &item : items) {
-        pictures.push_back(measure(item, upscaler, options));
-        print(item.name, pictures.back().quality, column);
+        const std::optional<Measured> measured = measure(item, upscaler, options);
+        if (!measured) continue;
+        pictures.push_back(*measured);
+        print(item.name, measured->quality, column);
     }
-    print("mean of " + std::to_string(items.size()), mean_of(pictures), column);
+    print("mean of " + std::to_string(pictures.size()), mean_of(pictures), column);
     if (!options.json.empty()) write_json(options, upscaler.scale(), pictures);
 }
 

@@ -2,6 +2,7 @@
 // Opcodes: Lib/pickletools.py of CPython describes each.
 #include "weights/pickle.h"
 
+#include <map>
 #include <set>
 #include <unordered_map>
 
@@ -26,25 +27,21 @@ public:
     Machine(std::span<const std::byte> bytes, const std::string &origin)
         : bytes_(bytes), origin_(origin) {}
 
-    Pickle run() {
-        while (step(opcode_ = static_cast<char>(take(1)))) {
-        }
-        pickle_.root = pop();
-        return std::move(pickle_);
-    }
+    Pickle run();
 
 private:
-    // False after the last one.
-    bool step(char opcode);
+    struct Opcode {
+        const char *name;
+        void (*apply)(Machine &);
+    };
+    static const std::map<char, Opcode> kOpcodes;
 
     [[noreturn]] void reject(const std::string &expected, const std::string &found) const {
         reject_file(origin_, expected, found + " before byte " + std::to_string(at_));
     }
     [[noreturn]] void reject_operand() const {
-        reject("what opcode " + shown_opcode() + " works on", "something else");
+        reject(std::string("what ") + opcode_ + " works on", "something else");
     }
-
-    std::string shown_opcode() const { return std::to_string(static_cast<uint8_t>(opcode_)); }
 
     uint64_t take(size_t size) {  // little-endian
         uint64_t value = 0;
@@ -78,6 +75,7 @@ private:
         pickle_.values.push_back(std::move(value));
     }
     void push(Kind kind) { push({kind, 0, {}, {}}); }
+    void push_text(std::string_view text) { push({Kind::text, 0, std::string(text), {}}); }
     void push_integer(int64_t value) { push({Kind::integer, value, {}, {}}); }
     void push_sequence(std::vector<Index> items) {
         push({Kind::sequence, 0, {}, std::move(items)});
@@ -124,6 +122,10 @@ private:
         stack_.push_back(found->second);
     }
 
+    void check_protocol() {
+        if (const uint64_t protocol = take(1); protocol != 2)
+            reject("pickle protocol 2", std::to_string(protocol));
+    }
     void push_global() {
         const std::string module = take_line(), name = module + " " + take_line();
         if (!kGlobals.contains(name))
@@ -156,109 +158,57 @@ private:
     std::span<const std::byte> bytes_;
     const std::string &origin_;
     size_t at_ = 0;
-    char opcode_ = 0;
+    const char *opcode_ = "";  // that is being run
     Pickle pickle_;
     std::vector<Index> stack_;
     std::vector<size_t> marks_;  // sizes of the stack
     std::unordered_map<uint64_t, Index> memo_;
 };
 
-bool Machine::step(char opcode) {
-    switch (opcode) {
-        case '\x80':  // PROTO
-            if (const uint64_t protocol = take(1); protocol != 2)
-                reject("pickle protocol 2", std::to_string(protocol));
-            break;
-        case '.':
-            return false;  // STOP
-        case '(':
-            marks_.push_back(stack_.size());
-            break;
-        case 'N':
-        case '\x88':
-        case '\x89':
-            push(Kind::other);
-            break;  // None, True, False
-        case 'G':
-            take(8);
-            push(Kind::other);
-            break;  // BINFLOAT
-        case 'J':
-            push_integer(static_cast<int32_t>(take(4)));
-            break;
-        case 'K':
-            push_integer(static_cast<int64_t>(take(1)));
-            break;
-        case 'M':
-            push_integer(static_cast<int64_t>(take(2)));
-            break;
-        case '\x8a':
-            push_integer(take_long());
-            break;
-        case 'X':
-            push({Kind::text, 0, std::string(take_text(take(4))), {}});
-            break;
-        case ')':
-            push_sequence({});
-            break;
-        case '\x85':
-            push_sequence(pop(1));
-            break;
-        case '\x86':
-            push_sequence(pop(2));
-            break;
-        case '\x87':
-            push_sequence(pop(3));
-            break;
-        case 't':
-            push_sequence(pop_to_mark());
-            break;
-        case ']':
-            push_sequence({});
-            break;
-        case 'a':
-            add_items(Kind::sequence, pop(1));
-            break;
-        case 'e':
-            add_items(Kind::sequence, pop_to_mark());
-            break;
-        case '}':
-            push(Kind::dict);
-            break;
-        case 's':
-            add_items(Kind::dict, pop(2));
-            break;
-        case 'u':
-            add_items(Kind::dict, pop_to_mark());
-            break;
-        case 'q':
-            put(take(1));
-            break;
-        case 'r':
-            put(take(4));
-            break;
-        case 'h':
-            get(take(1));
-            break;
-        case 'j':
-            get(take(4));
-            break;
-        case 'c':
-            push_global();
-            break;
-        case 'Q':
-            push_storage();
-            break;  // BINPERSID
-        case 'R':
-            reduce();
-            break;
-        case 'b':
-            build();
-            break;
-        default:
-            reject("an opcode that a state dict needs", shown_opcode());
+const std::map<char, Machine::Opcode> Machine::kOpcodes = {
+    {'\x80', {"PROTO", [](Machine &m) { m.check_protocol(); }}},
+    {'(', {"MARK", [](Machine &m) { m.marks_.push_back(m.stack_.size()); }}},
+    {'N', {"NONE", [](Machine &m) { m.push(Kind::other); }}},
+    {'\x88', {"NEWTRUE", [](Machine &m) { m.push(Kind::other); }}},
+    {'\x89', {"NEWFALSE", [](Machine &m) { m.push(Kind::other); }}},
+    {'G', {"BINFLOAT", [](Machine &m) { m.take(8), m.push(Kind::other); }}},
+    {'J', {"BININT", [](Machine &m) { m.push_integer(static_cast<int32_t>(m.take(4))); }}},
+    {'K', {"BININT1", [](Machine &m) { m.push_integer(static_cast<int64_t>(m.take(1))); }}},
+    {'M', {"BININT2", [](Machine &m) { m.push_integer(static_cast<int64_t>(m.take(2))); }}},
+    {'\x8a', {"LONG1", [](Machine &m) { m.push_integer(m.take_long()); }}},
+    {'X', {"BINUNICODE", [](Machine &m) { m.push_text(m.take_text(m.take(4))); }}},
+    {')', {"EMPTY_TUPLE", [](Machine &m) { m.push_sequence({}); }}},
+    {'\x85', {"TUPLE1", [](Machine &m) { m.push_sequence(m.pop(1)); }}},
+    {'\x86', {"TUPLE2", [](Machine &m) { m.push_sequence(m.pop(2)); }}},
+    {'\x87', {"TUPLE3", [](Machine &m) { m.push_sequence(m.pop(3)); }}},
+    {'t', {"TUPLE", [](Machine &m) { m.push_sequence(m.pop_to_mark()); }}},
+    {']', {"EMPTY_LIST", [](Machine &m) { m.push_sequence({}); }}},
+    {'a', {"APPEND", [](Machine &m) { m.add_items(Kind::sequence, m.pop(1)); }}},
+    {'e', {"APPENDS", [](Machine &m) { m.add_items(Kind::sequence, m.pop_to_mark()); }}},
+    {'}', {"EMPTY_DICT", [](Machine &m) { m.push(Kind::dict); }}},
+    {'s', {"SETITEM", [](Machine &m) { m.add_items(Kind::dict, m.pop(2)); }}},
+    {'u', {"SETITEMS", [](Machine &m) { m.add_items(Kind::dict, m.pop_to_mark()); }}},
+    {'q', {"BINPUT", [](Machine &m) { m.put(m.take(1)); }}},
+    {'r', {"LONG_BINPUT", [](Machine &m) { m.put(m.take(4)); }}},
+    {'h', {"BINGET", [](Machine &m) { m.get(m.take(1)); }}},
+    {'j', {"LONG_BINGET", [](Machine &m) { m.get(m.take(4)); }}},
+    {'c', {"GLOBAL", [](Machine &m) { m.push_global(); }}},
+    {'Q', {"BINPERSID", [](Machine &m) { m.push_storage(); }}},
+    {'R', {"REDUCE", [](Machine &m) { m.reduce(); }}},
+    {'b', {"BUILD", [](Machine &m) { m.build(); }}}};
+
+Pickle Machine::run() {
+    constexpr char kStop = '.';
+    for (char code; (code = static_cast<char>(take(1))) != kStop;) {
+        const auto opcode = kOpcodes.find(code);
+        if (opcode == kOpcodes.end())
+            reject("an opcode that a state dict needs", std::to_string(static_cast<uint8_t>(code)));
+        opcode_ = opcode->second.name;
+        opcode->second.apply(*this);
     }
-    return true;
+    opcode_ = "STOP";
+    pickle_.root = pop();
+    return std::move(pickle_);
 }
 
 }  // namespace
