@@ -142,6 +142,44 @@ TEST_F(FitTest, BranchesFromAnotherRunsCheckpoint) {
     EXPECT_EQ(state("b", 12).tensors, state("c", 12).tensors);
 }
 
+TEST_F(FitTest, TrainsSeveralScalesAndGoesOnWithOne) {
+    run("a", {"scales=[2, 3, 4]"});
+    auto model = [&](const std::string &out, int scale) {
+        return read_safetensors(path / out /
+                                ("mdrn-s_x" + std::to_string(scale) + "_raw.safetensors"));
+    };
+    auto shape = [&](int scale) {
+        return model("a", scale).tensors.at("upsampler.upsampleOneStep.0.weight").shape;
+    };
+    for (int64_t scale : {2, 3, 4})
+        EXPECT_EQ(shape(int(scale)), (std::vector<int64_t>{3 * scale * scale, 28, 3, 3}));
+    EXPECT_EQ(model("a", 2).tensors.at("c1.weight"), model("a", 4).tensors.at("c1.weight"));
+
+    run("b", {"total_iter=1", "optim_g.lr=0",
+              "pretrain_network_g=" + (path / "a/mdrn-s_x2_raw.safetensors").string()});
+    EXPECT_EQ(model("b", 2).tensors, model("a", 2).tensors);
+}
+
+TEST_F(FitTest, EachPhaseHasItsLoss) {
+    test::write_text(recipe_file, test::text_of(recipe_file) +
+                                      "optim_g.betas: [0, 0]\ntrain:\n  phases:\n"
+                                      "    - {total_iter: 2, pixel_opt: {type: MSELoss}}\n");
+    run("a", {"total_iter=2", "optim_g.lr=0", "print_freq=1", "gt_size=64"});
+    std::istringstream lines(test::text_of(path / "a/log.jsonl"));
+    std::vector<double> losses;
+    for (std::string line; std::getline(lines, line);)
+        losses.push_back(nlohmann::json::parse(line)["loss"]);
+    ASSERT_EQ(losses.size(), 4u);
+    // Of differences below 1, squares are smaller; the weights stay.
+    EXPECT_LT(std::max(losses[2], losses[3]), std::min(losses[0], losses[1]) / 2);
+}
+
+TEST_F(FitTest, AnotherOrderOfValidationsChangesNoWeights) {
+    run("a", {"val.dataroot_gt=" + pictures.string(), "val_freq=5"});
+    run("b");
+    EXPECT_EQ(state("a", 12).tensors, state("b", 12).tensors);
+}
+
 // What is not finite comes from a learning rate that throws the weights beyond all range.
 TEST_F(FitTest, StopsWhereTheLossIsNotFinite) {
     std::vector<std::string> keys = {"total_iter=200", "optim_g.lr=1e12", "print_freq=1"};

@@ -26,10 +26,10 @@ TEST_F(SlowShortRun, LearnsOnePictureByHeart) {
               crop(read_picture(kSet5 / "HR/butterfly.png"), 96, 96, 64, 64));
     std::string one = (path / "one").string();
     fit(recipe("a", {"dataroot_gt=" + one, "val.dataroot_gt=" + one, "gt_size=64", "threads=0",
-                     "batch_size_per_gpu=1", "use_hflip=false", "use_rot=false", "total_iter=3000",
-                     "optim_g.lr=4e-3", "scheduler.type=ConstantLinearLR", "decay_iter=1500",
-                     "grad_clip=1", "ema_decay=0.98", "val_freq=500", "print_freq=500"}));
-    EXPECT_GT(state("a", 3000).best_psnr, 45);
+                     "batch_size_per_gpu=1", "use_hflip=false", "use_rot=false", "total_iter=1000",
+                     "optim_g.lr=4e-3", "scheduler.type=ConstantLinearLR", "decay_iter=500",
+                     "grad_clip=1", "ema_decay=0.98", "val_freq=500", "print_freq=100"}));
+    EXPECT_GT(state("a", 1000).best_psnr, 45);
 }
 
 TEST_F(SlowShortRun, BeatsBicubicByHalfADecibelWithinTenMinutes) {
