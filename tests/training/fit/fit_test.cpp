@@ -54,6 +54,9 @@ TEST_F(FitTest, TheSameRecipeGivesTheSameBits) {
     run("a");
     run("b");
     EXPECT_EQ(state("a", 12).tensors, state("b", 12).tensors);
+    run("a2", {"threads=2", "total_iter=4"});
+    run("b2", {"threads=2", "total_iter=4"});
+    EXPECT_EQ(state("a2", 4).tensors, state("b2", 4).tensors);
     run("c", {"seed=1"});
     EXPECT_NE(state("a", 12).tensors, state("c", 12).tensors);
 }

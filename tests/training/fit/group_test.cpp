@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include <nlohmann/json.hpp>
+
 #include "training/fit/runs.h"
 
 namespace mdrn::training {
@@ -43,6 +45,13 @@ protected:
         return children;
     }
 
+    double last_loss(const std::string &out) {
+        std::istringstream lines(test::text_of(path / out / "log.jsonl"));
+        std::string line, last;
+        while (std::getline(lines, line)) last = line;
+        return nlohmann::json::parse(last)["loss"];
+    }
+
     // How far two runs ended from each other, in parts of how far the first one went.
     double distance(const std::string &a, const std::string &b, int steps) {
         auto parameters = [&](const std::string &out, int step) {
@@ -74,6 +83,7 @@ TEST_F(GroupTest, GivesTheWeightsOfOneProcessWithAllPictures) {
         for (pid_t child : start_group(recipe(out, with_batch(4 / size)), size))
             EXPECT_EQ(finish(child), 0) << test::text_of(path / (out + ".error"));
         EXPECT_LT(distance("one", out, 6), 1e-3) << size;
+        EXPECT_NEAR(last_loss(out), last_loss("one"), 1e-5) << size;
         EXPECT_EQ(state(out, 6).lr_pixels, state("one", 6).lr_pixels);
     }
     ASSERT_EQ(finish(start(recipe("other", with_batch(2)))), 0);
