@@ -7,7 +7,7 @@ include(CheckCXXSourceCompiles)
 function(mdrn_has_backend backend define folders libraries)
   set(CMAKE_REQUIRED_QUIET ON)
   set(CMAKE_REQUIRED_DEFINITIONS -DUSE_C10D_${define})
-  set(CMAKE_REQUIRED_INCLUDES ${TORCH_INCLUDE_DIR} ${folders})
+  set(CMAKE_REQUIRED_INCLUDES ${TORCH_INCLUDE_DIR} ${TORCH_INCLUDE_DIR}/torch/csrc/api/include ${folders})
   set(CMAKE_REQUIRED_LIBRARIES ${torch_cpu_file} ${c10_file} ${libraries})
   unset(MDRN_HAS_${define} CACHE)  # another Torch_DIR is another LibTorch
   check_cxx_source_compiles("

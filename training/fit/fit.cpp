@@ -6,6 +6,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "fit/lock.h"
 #include "fit/log.h"
 #include "fit/signals.h"
 #include "fit/start.h"
@@ -82,6 +83,7 @@ public:
 private:
     void introduce();
     void start();
+    void resume();
     void step();
     bool validate_now();
     void save();
@@ -98,6 +100,7 @@ private:
     Network network_;
     Listing val_pictures_;
     std::unique_ptr<State> state_;
+    std::unique_ptr<Lock> lock_;
     std::unique_ptr<Checkpoints> checkpoints_;
     std::unique_ptr<Record> record_;
     Checkpoint now_;  // without tensors
@@ -126,29 +129,34 @@ void Run::introduce() {
 
 // The first process alone reads and draws; the others get what it has.
 void Run::start() {
-    if (group_.first()) first_weights(network_, recipe_, loader_);
+    if (group_.first()) {
+        lock_ = std::make_unique<Lock>(recipe_.out);
+        first_weights(network_, recipe_, loader_);
+    }
     network_.to(device_);
     state_ = std::make_unique<State>(network_);
-    if (group_.first()) {
-        val_pictures_ = validation_pictures(recipe_, say_);
-        introduce();
-        checkpoints_ = std::make_unique<Checkpoints>(
-            std::filesystem::path(recipe_.out) / "checkpoints", recipe_.keep_checkpoints);
-        if (auto found = checkpoint_to_resume(recipe_, *checkpoints_, say_)) {
-            state_->load(found->tensors);
-            state_->updates = found->updates;
-            now_ = *found;
-            now_.tensors.clear();
-            say_("goes on after " + std::to_string(now_.iteration) + " steps");
-        }
-        now_.recipe = recipe_.values;
-        record_ = std::make_unique<Record>(recipe_, screen_, now_.iteration);
-    }
+    if (group_.first()) resume();
     state_->share(group_);
     torch::Tensor numbers = torch::tensor({now_.iteration, state_->updates}).to(device_);
     group_.broadcast(numbers);
     now_.iteration = numbers[0].item<int64_t>();
     now_.updates = state_->updates = numbers[1].item<int64_t>();
+}
+
+void Run::resume() {
+    val_pictures_ = validation_pictures(recipe_, say_);
+    introduce();
+    checkpoints_ = std::make_unique<Checkpoints>(std::filesystem::path(recipe_.out) / "checkpoints",
+                                                 recipe_.keep_checkpoints);
+    if (auto found = checkpoint_to_resume(recipe_, *checkpoints_, say_)) {
+        state_->load(found->tensors);
+        state_->updates = found->updates;
+        now_ = *found;
+        now_.tensors.clear();
+        say_("goes on after " + std::to_string(now_.iteration) + " steps");
+    }
+    now_.recipe = recipe_.values;
+    record_ = std::make_unique<Record>(recipe_, screen_, now_.iteration);
 }
 
 void Run::step() {
@@ -222,8 +230,10 @@ void Run::write_weights(int scale, const std::string &ending, const std::string 
 void Run::go() {
     Signals signals;
     start();
-    if (now_.iteration >= recipe_.total_iter())
-        say_("all " + std::to_string(recipe_.total_iter()) + " steps are done");
+    if (finished()) {
+        if (record_) say_("all " + std::to_string(recipe_.total_iter()) + " steps are done");
+        return;
+    }
     while (!finished()) {
         step();
         bool best = !stop_ && every(recipe_.val_freq) && validate_now();
