@@ -12,7 +12,7 @@ packages=(build-essential ca-certificates ccache cmake dpkg-dev ffmpeg libhwy-de
     nasm ninja-build nlohmann-json3-dev patch pkg-config)
 optional=()
 training=(libavformat-dev libcli11-dev liblmdb-dev libswscale-dev libyaml-cpp-dev libzip-dev)
-torch=(libonnx-dev libtorch-dev) # not in every release
+torch=(libgloo-dev libonnx-dev libtorch-dev) # not in every release
 case ${1-} in
 '') ;;
 --training)

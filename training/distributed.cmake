@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Several processes by LibTorch's c10d: Gloo on CPUs, NCCL on GPUs. Each needs the headers of the
+# library that LibTorch was built with: Debian's lie beside LibTorch's, PyTorch's wheels have NCCL's
+# and CUDA's as wheels of their own. mdrn_libtorch gets MDRN_GLOO and MDRN_NCCL.
+include(CheckCXXSourceCompiles)
+
+function(mdrn_has_backend backend define folders libraries)
+  set(CMAKE_REQUIRED_QUIET ON)
+  set(CMAKE_REQUIRED_DEFINITIONS -DUSE_C10D_${define})
+  set(CMAKE_REQUIRED_INCLUDES ${TORCH_INCLUDE_DIR} ${TORCH_INCLUDE_DIR}/torch/csrc/api/include ${folders})
+  set(CMAKE_REQUIRED_LIBRARIES ${torch_cpu_file} ${c10_file} ${libraries})
+  unset(MDRN_HAS_${define} CACHE)  # another Torch_DIR is another LibTorch
+  check_cxx_source_compiles("
+#include <torch/csrc/distributed/c10d/ProcessGroup${backend}.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+int main() {
+  auto store = c10::make_intrusive<c10d::TCPStore>(\"\", c10d::TCPStoreOptions());
+  c10d::ProcessGroup${backend} group(store, 0, 1, c10d::ProcessGroup${backend}::Options::create());
+}" MDRN_HAS_${define})
+  if(MDRN_HAS_${define})
+    target_compile_definitions(mdrn_libtorch INTERFACE MDRN_${define} USE_C10D_${define})
+    target_include_directories(mdrn_libtorch SYSTEM INTERFACE ${folders})
+    target_link_libraries(mdrn_libtorch INTERFACE ${libraries})
+  endif()
+endfunction()
+
+if(EXISTS ${TORCH_INCLUDE_DIR}/gloo/algorithm.h)
+  mdrn_has_backend(Gloo GLOO "" "")
+endif()
+get_filename_component(wheels ${TORCH_INCLUDE_DIR}/../.. ABSOLUTE)
+file(GLOB nccl_folders ${wheels}/nvidia/nccl/include ${wheels}/nvidia/cu*/include)
+file(GLOB cuda_libraries ${TORCH_INCLUDE_DIR}/../lib/libtorch_cuda.so ${TORCH_INCLUDE_DIR}/../lib/libc10_cuda.so)
+if(nccl_folders AND cuda_libraries)
+  mdrn_has_backend(NCCL NCCL "${nccl_folders}" "${cuda_libraries}")
+endif()
+if(NOT MDRN_HAS_GLOO AND NOT MDRN_HAS_NCCL)
+  message(STATUS "mdrn-train trains in one process alone (Debian: libgloo-dev)")
+endif()

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "fit/group.h"
+
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+#if defined(MDRN_GLOO) || defined(MDRN_NCCL)
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#endif
+#ifdef MDRN_GLOO
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#endif
+#ifdef MDRN_NCCL
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
+
+namespace mdrn::training {
+namespace {
+
+std::string variable(const char *name) {
+    const char *text = std::getenv(name);
+    if (!text || !*text)
+        throw std::runtime_error(std::string(name) +
+                                 " is not set; start several processes with torchrun --no-python");
+    return text;
+}
+
+int number(const char *name, int least, int most) {
+    std::string text = variable(name);
+    char *end = nullptr;
+    long result = std::strtol(text.c_str(), &end, 10);
+    if (*end || result < least || result > most)
+        throw std::runtime_error(std::string(name) + " is " + text + ", but should be from " +
+                                 std::to_string(least) + " to " + std::to_string(most));
+    return int(result);
+}
+
+}  // namespace
+
+int local_rank() {
+    return std::getenv("LOCAL_RANK") ? number("LOCAL_RANK", 0, 65535) : 0;
+}
+
+#if defined(MDRN_GLOO) || defined(MDRN_NCCL)
+
+namespace {
+
+// The store in which processes find each other: the agent's, where torchrun has one running, else
+// one that the first process serves.
+c10::intrusive_ptr<c10d::Store> open_store(int rank, int size) {
+    const char *agent = std::getenv("TORCHELASTIC_USE_AGENT_STORE");
+    c10d::TCPStoreOptions options;
+    options.port = uint16_t(number("MASTER_PORT", 1, 65535));
+    options.isServer = rank == 0 && !(agent && std::string(agent) == "True");
+    options.numWorkers = size;
+    auto store = c10::make_intrusive<c10d::TCPStore>(variable("MASTER_ADDR"), options);
+    const char *attempt = std::getenv("TORCHELASTIC_RESTART_COUNT");
+    return c10::make_intrusive<c10d::PrefixStore>(std::string("mdrn/") + (attempt ? attempt : "0"),
+                                                  store);
+}
+
+}  // namespace
+
+struct Group::Link {
+#ifdef MDRN_GLOO
+    c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
+#endif
+#ifdef MDRN_NCCL
+    c10::intrusive_ptr<c10d::ProcessGroupNCCL> nccl;
+#endif
+
+    template <typename Call>
+    void run(Call call) {
+#ifdef MDRN_NCCL
+        if (nccl) return call(*nccl);
+#endif
+#ifdef MDRN_GLOO
+        call(*gloo);
+#endif
+    }
+};
+
+Group::Group(bool cuda) {
+    if (!std::getenv("WORLD_SIZE")) return;
+    size_ = number("WORLD_SIZE", 1, 65536);
+    rank_ = number("RANK", 0, size_ - 1);
+    if (size_ == 1) return;
+    auto store = open_store(rank_, size_);
+    link_ = std::make_unique<Link>();
+    if (cuda) {
+#ifdef MDRN_NCCL
+        link_->nccl = c10::make_intrusive<c10d::ProcessGroupNCCL>(store, rank_, size_);
+        return;
+#else
+        throw std::runtime_error("this mdrn-train was built without NCCL, which several GPUs need");
+#endif
+    }
+#ifdef MDRN_GLOO
+    auto options = c10d::ProcessGroupGloo::Options::create();
+    options->devices.push_back(c10d::ProcessGroupGloo::createDefaultDevice());
+    link_->gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank_, size_, options);
+#else
+    throw std::runtime_error(
+        "this mdrn-train was built without Gloo, which several processes on "
+        "CPUs need");
+#endif
+}
+
+void Group::sum(torch::Tensor &tensor) {
+    std::vector<torch::Tensor> tensors = {tensor};
+    if (link_) link_->run([&](auto &group) { group.allreduce(tensors)->wait(); });
+}
+
+void Group::broadcast(torch::Tensor &tensor) {
+    std::vector<torch::Tensor> tensors = {tensor};
+    if (link_) link_->run([&](auto &group) { group.broadcast(tensors)->wait(); });
+}
+
+#else
+
+struct Group::Link {};
+
+Group::Group(bool) {
+    if (std::getenv("WORLD_SIZE") && number("WORLD_SIZE", 1, 65536) > 1)
+        throw std::runtime_error(
+            "this mdrn-train was built for one process: its LibTorch or its "
+            "headers lack Gloo and NCCL (Debian: libgloo-dev)");
+}
+
+void Group::sum(torch::Tensor &) {}
+void Group::broadcast(torch::Tensor &) {}
+
+#endif
+
+Group::~Group() = default;
+
+}  // namespace mdrn::training
