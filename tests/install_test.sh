@@ -51,7 +51,7 @@ refuses_a_later_version() {
     sed 's/find_package(mdrn 0.1/find_package(mdrn 0.2/' "$root/tests/install/CMakeLists.txt" >"$tmp/CMakeLists.txt"
     local said
     ! said=$(cmake -S "$tmp" -B "$tmp/later" -DCMAKE_PREFIX_PATH="$tmp/prefix" 2>&1) && echo "$said" &&
-        [[ $said == *'compatible with requested'*'version "0.2"'* ]]
+        [[ $said == *'considered but not accepted'*'mdrn-config.cmake, version: 0.1'* ]]
 }
 check 'pkg-config, shared' by_pkg_config pc_shared
 check 'pkg-config, static' by_pkg_config pc_static --static
