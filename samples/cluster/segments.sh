@@ -52,7 +52,7 @@ split() { # INPUT FOLDER [SECONDS [FILTERS [OPTION...]]]
     input=$(realpath -e -- "$1") || die "$1: there is no such file"
     [[ ! -e $folder/segments ]] || die "$folder/segments exists: go on with upscale, or name another folder"
     [[ $seconds =~ ^[0-9]+([.][0-9]+)?$ ]] || die "'$seconds' is no number of seconds"
-    base=$(probe -select_streams V:0 -show_entries stream=time_base -of csv=p=0 "file:$input" | head -n 1)
+    base=$(probe -select_streams V:0 -show_entries stream=time_base -of csv=p=0 "file:$input" | sed -n 1p)
     [[ -n $base ]] || die "$input: there is no video in it"
     mkdir -p "$folder/large"
     ln -sfn "$input" "$folder/input"
