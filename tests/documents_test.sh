@@ -17,7 +17,7 @@ failed=0
 pass() { echo "ok - $1"; }
 fail() { # name
     echo "not ok - $1"
-    tail -n 12 "$tmp/log" | tr '\r' '\n' | sed 's/^/#   /'
+    tr '\r' '\n' <"$tmp/log" | tr -cd '[:print:]\n' | tail -n 12 | sed 's/^/#   /'
     failed=1
 }
 check() { # name, command...
