@@ -156,7 +156,7 @@ on_the_device() {
     mkdir "$folder" && ln -s "$emulated"/* "$folder" || return
     LD_LIBRARY_PATH=$folder:$libraries:$tmp/prefix/lib MDRN_CUDA_LIBRARY=$folder/libmdrn_cuda.so \
         MDRN_EMULATED_REPORT=$tmp/report ./upscale -cuda anime.mkv device.mkv mdrn=precision=fp32 ffv1 &&
-        ff -i anime.mkv -f null - && "$mdrn" -v error -i anime.mkv -vf mdrn=device=cpu -c:v ffv1 host.mkv || return
+        LD_LIBRARY_PATH=$libraries:$tmp/prefix/lib ./upscale anime.mkv host.mkv mdrn=device=cpu ffv1 || return
     cat "$tmp/report"
     ! grep -E '^(bytes|contexts|streams|events|graphs) [1-9]|^fault' "$tmp/report" &&
         is "$(times_of device.mkv)" "$(times_of host.mkv)" && [[ -s device.mkv ]] &&
