@@ -20,7 +20,8 @@ case ${1-} in
     optional=("${torch[@]}")
     ;;
 --tests)
-    packages+=("${training[@]}" libboost-context-dev libgtest-dev libpng-dev)
+    packages+=("${training[@]}" libavfilter-dev libboost-context-dev libgtest-dev libpng-dev
+        parallel)
     optional=("${torch[@]}" clang libclang-rt-14-dev)
     ;;
 *) echo "install.sh: unknown argument: $1" >&2; exit 2 ;;
