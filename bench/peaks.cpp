@@ -27,29 +27,19 @@ uint64_t multiply(float *sink) {
     constexpr int kRounds = 100000;
     const hn::CappedTag<float, 16> d;
     using V = hn::Vec<decltype(d)>;
-    // Enough to fill two ports for a latency of four or five cycles; from memory, so that nothing
-    // is known of them.
+    constexpr int kSums = 12;  // for two ports and a latency of five cycles
     const V factor = hn::Set(d, *sink);
-    V a = factor, b = a, c = a, e = a, f = a, g = a, h = a, i = a, j = a, k = a, l = a, m = a;
-    for (int round = 0; round < kRounds; ++round) {
-        a = hn::MulAdd(a, factor, factor);
-        b = hn::MulAdd(b, factor, factor);
-        c = hn::MulAdd(c, factor, factor);
-        e = hn::MulAdd(e, factor, factor);
-        f = hn::MulAdd(f, factor, factor);
-        g = hn::MulAdd(g, factor, factor);
-        h = hn::MulAdd(h, factor, factor);
-        i = hn::MulAdd(i, factor, factor);
-        j = hn::MulAdd(j, factor, factor);
-        k = hn::MulAdd(k, factor, factor);
-        l = hn::MulAdd(l, factor, factor);
-        m = hn::MulAdd(m, factor, factor);
+    V sums[kSums];
+#pragma GCC unroll 12
+    for (int k = 0; k < kSums; ++k) sums[k] = hn::Set(d, *sink + k);
+    for (int i = 0; i < kRounds; ++i) {
+#pragma GCC unroll 12
+        for (int k = 0; k < kSums; ++k) sums[k] = hn::MulAdd(sums[k], factor, factor);
     }
-    const V sum = hn::Add(
-        hn::Add(hn::Add(a, b), hn::Add(c, e)),
-        hn::Add(hn::Add(hn::Add(f, g), hn::Add(h, i)), hn::Add(hn::Add(j, k), hn::Add(l, m))));
-    *sink = hn::GetLane(hn::SumOfLanes(d, sum)) * 0.0F;
-    return uint64_t{kRounds} * 12 * hn::Lanes(d);
+#pragma GCC unroll 12
+    for (int k = 1; k < kSums; ++k) sums[0] = hn::Add(sums[0], sums[k]);
+    *sink = hn::GetLane(sums[0]) * 0.0F;
+    return uint64_t{kRounds} * kSums * hn::Lanes(d);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -49,10 +49,6 @@ std::string name_of(Plan plan) {
     return plan == Plan::fast ? "fast plan" : "small plan";
 }
 
-bool fuses_multiply_add(const std::string &target) {
-    return target.starts_with("AVX") || target.starts_with("NEON");
-}
-
 struct Case {
     int features;
     int scale;
