@@ -38,6 +38,7 @@ SCRIPTS = {  # name: script, its argument, precision
     "ncnn bf16": ("ncnn_peer.py", "bf16", "bf16"),
 }
 LIMIT = 600  # seconds that an answer may take: compiling takes the longest
+ENOUGH = 10  # seconds of a program's frames, after which it takes no more turns
 FARTHEST = {"fp32": 2e-3, "bf16": 0.1}  # from the golden; beyond, it is another network
 
 
@@ -199,6 +200,8 @@ class Bench:
             for turn in range(self.arguments.rounds):
                 say(f"{title}: round {turn + 1} of {self.arguments.rounds}")
                 for process in list(running):
+                    if sum(process.seconds) > ENOUGH:
+                        continue
                     time.sleep(0.3)  # threads of the one before stop waiting for work
                     if not attempt(process, lambda: process.turn(size, source)):
                         running.remove(process)
@@ -244,7 +247,7 @@ class Bench:
         for precision in self.precisions():
             for size in sizes:
                 for plan, more in (("fast", ()), ("slower", ("--memory", "least", "--size", "%dx%d" % size))):
-                    if plan == "slower" and size[0] < 1920:
+                    if plan == "slower" and size != sizes[-1]:
                         continue
                     say(f"{model} x{scale}, {size[0]}x{size[1]}, {precision}, {plan} plan")
                     pixels = size[0] * size[1]
@@ -301,7 +304,7 @@ class Bench:
 
 {time.strftime("%d %B %Y")}, mdrn {revision}; {versions}. Made by `{command}`.
 
-Seconds a frame; the programs take turns, {self.arguments.rounds} rounds of half a second each. Before it is timed, each one's output is compared with a golden (float64) where there is one. The share of the peak counts the network's multiply-adds alone, no GELU and no sigmoid; at bf16 the peak is that of the fastest unit.
+Seconds a frame; the programs take turns, {self.arguments.rounds} rounds of half a second or a frame each, but none after {ENOUGH} seconds of its own. Before it is timed, each one's output is compared with a golden (float64) where there is one. The share of the peak counts the network's multiply-adds alone, no GELU and no sigmoid; at bf16 the peak is that of the fastest unit.
 
 Peaks, thousand millions of multiply-adds a second, of loops that do nothing else:
 
@@ -347,16 +350,17 @@ def main():
 
     bench = Bench(arguments)
     print(bench.heading(arguments.command), flush=True)
+    made = {"growth": lambda threads: bench.growth(GROWTH, threads),
+            "4k": lambda threads: bench.growth([(3840, 2160)], threads),
+            "filter": bench.filter}
+    for name, row in ROWS.items():
+        made[name] = lambda threads, row=row: bench.table(*row, threads)
     for threads in arguments.threads:
         for row in arguments.rows:
-            if row in ROWS:
-                print(bench.table(*ROWS[row], threads), flush=True)
-            elif row == "growth":
-                print(bench.growth(GROWTH, threads), flush=True)
-            elif row == "4k":
-                print(bench.growth([(3840, 2160)], threads), flush=True)
-            elif row == "filter":
-                print(bench.filter(threads), flush=True)
+            try:
+                print(made[row](threads), flush=True)
+            except (Failure, subprocess.CalledProcessError) as failure:
+                print(f"{row}, {threads} threads: {failure}\n", flush=True)
 
 
 main()

@@ -69,6 +69,7 @@ if [[ $out == */bench/results ]]; then
     name=$(sed 's/([A-Za-z]*)//g; s/@.*//; s/[^A-Za-z0-9]\+/-/g; s/^-//; s/-$//' <<<"${name:-$(uname -m)}")
     out=$out/${name,,}.md
 fi
+export TORCHINDUCTOR_CACHE_DIR=$venv/inductor # compiling takes most of the time of a first run
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 "$venv/bin/python" bench/compare.py --threads "$threads" --rounds "$rounds" --rows "$rows" --peers "$peers" \
