@@ -167,7 +167,7 @@ class Bench:
             yield self.ours(weights, scale, threads, precision)
             for name, (script, mode, of) in SCRIPTS.items():
                 if of == precision and script.split("_")[0] in self.arguments.peers:
-                    file = weights if script == "torch_peer.py" else onnx
+                    file = onnx if script in ("onnx_peer.py", "openvino_peer.py") else weights
                     yield Process(name, precision, [sys.executable, HERE / "peers" / script, file, mode, threads],
                                   self.scratch)
 

@@ -57,7 +57,7 @@ packages=(numpy)
 for peer in ${peers//,/ }; do
     case $peer in
     onnx) packages+=(onnxruntime) ;;
-    ncnn) packages+=(ncnn pnnx) ;;
+    ncnn) packages+=(ncnn pnnx torch) ;;
     *) packages+=("$peer") ;;
     esac
 done

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""An .onnx file that mdrn-train convert wrote, in ncnn, by way of pnnx.
-ncnn_peer.py FILE.onnx fp32|bf16 THREADS"""
-import os
+"""MDRN in ncnn with the weights of a .safetensors file.
+ncnn_peer.py FILE.safetensors fp32|bf16 THREADS"""
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +11,7 @@ import ncnn
 from serve import serve
 
 model, precision, threads = sys.argv[1:]
+CONVERT = pathlib.Path(__file__).with_name("ncnn_convert.py")
 
 
 def opened(width, height):
@@ -21,12 +20,10 @@ def opened(width, height):
     # fp16 and bf16 are ncnn's own choice otherwise.
     network.opt.use_fp16_packed = network.opt.use_fp16_storage = network.opt.use_fp16_arithmetic = False
     network.opt.use_bf16_storage = precision == "bf16"
-    with tempfile.TemporaryDirectory() as folder:  # pnnx writes beside its input
-        shutil.copy(model, folder + "/peer.onnx")
-        pnnx = pathlib.Path(sys.executable).with_name("pnnx")
-        subprocess.run([pnnx, "peer.onnx", f"inputshape=[1,3,{height},{width}]", "device=cpu"],
-                       cwd=folder, check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=os.environ)
-        if network.load_param(folder + "/peer.ncnn.param") or network.load_model(folder + "/peer.ncnn.bin"):
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, CONVERT, model, str(width), str(height), folder], check=True,
+                       stdout=sys.stderr)
+        if network.load_param(folder + "/network.ncnn.param") or network.load_model(folder + "/network.ncnn.bin"):
             sys.exit("ncnn cannot read what pnnx made of the network")
 
     def run(picture):
