@@ -32,10 +32,9 @@ SCRIPTS = {  # name: script, its argument, precision
     "ONNX Runtime, all optimisations": ("onnx_peer.py", "all", "fp32"),
     "ONNX Runtime, extended ones": ("onnx_peer.py", "extended", "fp32"),
     "OpenVINO": ("openvino_peer.py", "f32", "fp32"),
-    "ncnn": ("ncnn_peer.py", "fp32", "fp32"),
+    "ncnn": ("ncnn_peer.py", "fp32", "fp32"),  # its bf16 is one of storage
     "PyTorch autocast": ("torch_peer.py", "bf16", "bf16"),
     "OpenVINO bf16": ("openvino_peer.py", "bf16", "bf16"),
-    "ncnn bf16": ("ncnn_peer.py", "bf16", "bf16"),
 }
 LIMIT = 600  # seconds that an answer may take: compiling takes the longest
 ENOUGH = 10  # seconds of a program's frames, after which it takes no more turns
@@ -173,7 +172,8 @@ class Bench:
 
     def table(self, model, scale, size, threads):
         weights, golden = self.weights(model, scale)
-        title = f"{model} x{scale}, {size[0]}x{size[1]} → {size[0] * scale}x{size[1] * scale}, {threads} threads"
+        large = f"{size[0] * scale}x{size[1] * scale}"
+        title = f"{model} x{scale}, {size[0]}x{size[1]} → {large}, {threads} threads"
         source = self.picture(golden, size)
         running, failures = [], []
 
@@ -205,13 +205,15 @@ class Bench:
                     time.sleep(0.3)  # threads of the one before stop waiting for work
                     if not attempt(process, lambda: process.turn(size, source)):
                         running.remove(process)
-            return self.text(title, running, failures, macs_per_pixel(model, scale) * size[0] * size[1], threads)
+            macs = macs_per_pixel(model, scale) * size[0] * size[1]
+            return self.text(title, running, failures, macs, threads)
         finally:
             for process in running:
                 process.close()
 
     def text(self, title, running, failures, macs, threads):
-        lines = [f"## {title}", "", "| | best, s | median, s | times mdrn's | share of peak | peak memory, MiB | off the golden |",
+        lines = [f"## {title}", "",
+                 "| | best, s | median, s | times mdrn's | share of peak | peak memory, MiB | off the golden |",
                  "|---|---|---|---|---|---|---|"]
         for precision in self.precisions():
             of = sorted((process for process in running if process.precision == precision), key=Process.best)
@@ -254,8 +256,8 @@ class Bench:
                     seconds, peak, slower = self.alone(weights, scale, size, threads, precision,
                                                        5 if pixels < 1e6 else 2, *more)
                     maps = (peak * 2**20 - 3 * 4 * pixels * (1 + scale**2)) / (56 * 4 * pixels)
-                    lines.append(f"| {precision} | {size[0]}x{size[1]} | {'slower' if slower else 'fast'} | {seconds:.3f} | "
-                                 f"{1e9 * seconds / pixels:.0f} | {peak:.0f} | {maps:.1f} |")
+                    lines.append(f"| {precision} | {size[0]}x{size[1]} | {'slower' if slower else 'fast'} | "
+                                 f"{seconds:.3f} | {1e9 * seconds / pixels:.0f} | {peak:.0f} | {maps:.1f} |")
         return "\n".join(lines) + "\n"
 
     def filter(self, threads):
@@ -270,8 +272,9 @@ class Bench:
             def seconds(frames):
                 start = time.perf_counter()
                 subprocess.run([self.arguments.ffmpeg, "-hide_banner", "-nostdin", "-v", "error", "-filter_threads",
-                                str(threads), "-f", "lavfi", "-i", f"testsrc2=size={size[0]}x{size[1]}", "-frames:v",
-                                str(frames), "-vf", f"mdrn=model={weights}:scale={scale}:device=cpu", "-f", "null", "-"],
+                                str(threads), "-f", "lavfi", "-i", f"testsrc2=size={size[0]}x{size[1]}",
+                                "-frames:v", str(frames), "-vf",
+                                f"mdrn=model={weights}:scale={scale}:device=cpu", "-f", "null", "-"],
                                check=True)
                 return time.perf_counter() - start
 
@@ -337,10 +340,17 @@ def version(package):
         return "absent"
 
 
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--threads", required=True, type=lambda text: [int(part) for part in text.split(",")])
-    parser.add_argument("--rounds", required=True, type=int)
+    parser.add_argument("--threads", required=True, type=lambda text: [positive(part) for part in text.split(",")])
+    parser.add_argument("--rounds", required=True, type=positive)
     parser.add_argument("--rows", required=True, type=lambda text: text.split(","))
     parser.add_argument("--peers", required=True, type=lambda text: text.split(","))
     parser.add_argument("--ffmpeg", required=True)

@@ -30,7 +30,7 @@ while (($#)); do
     --rows) rows=${2:?--rows needs names}; shift ;;
     --peers) peers=${2:?--peers needs names}; shift ;;
     --out) out=$(realpath -m "${2:?--out needs a file}"); shift ;;
-    *) sed -n '3,21s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    *) sed -n '3,19s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
     esac
     shift
 done

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """MDRN in ncnn with the weights of a .safetensors file.
-ncnn_peer.py FILE.safetensors fp32|bf16 THREADS"""
+ncnn_peer.py FILE.safetensors fp32 THREADS"""
 import pathlib
 import subprocess
 import sys
@@ -10,16 +10,15 @@ import ncnn
 
 from serve import serve
 
-model, precision, threads = sys.argv[1:]
+model, _, threads = sys.argv[1:]
 CONVERT = pathlib.Path(__file__).with_name("ncnn_convert.py")
 
 
 def opened(width, height):
     network = ncnn.Net()
     network.opt.num_threads = int(threads)
-    # fp16 and bf16 are ncnn's own choice otherwise.
+    # Its own choice otherwise.
     network.opt.use_fp16_packed = network.opt.use_fp16_storage = network.opt.use_fp16_arithmetic = False
-    network.opt.use_bf16_storage = precision == "bf16"
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, CONVERT, model, str(width), str(height), folder], check=True,
                        stdout=sys.stderr)
