@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""MDRN from PyTorch to ncnn by way of pnnx, for pictures of one size; writes network.ncnn.* into FOLDER.
-ncnn_convert.py FILE.safetensors WIDTH HEIGHT FOLDER"""
+"""MDRN from PyTorch to ncnn by way of pnnx, for pictures of 64x48; writes network.ncnn.* into FOLDER.
+ncnn_convert.py FILE.safetensors FOLDER"""
 import pathlib
 import subprocess
 import sys
@@ -37,9 +37,9 @@ class ECCA(torch_step.ECCA):
         return self.depthwise(y * a) + x
 
 
-weights, width, height, folder = sys.argv[1:]
+weights, folder = sys.argv[1:]
 torch_step.MDSA, torch_step.ECCA = MDSA, ECCA
 with torch.no_grad():
-    torch.jit.trace(read(weights), torch.zeros(1, 3, int(height), int(width))).save(folder + "/network.pt")
-subprocess.run([pathlib.Path(sys.executable).with_name("pnnx"), "network.pt", f"inputshape=[1,3,{height},{width}]",
+    torch.jit.trace(read(weights), torch.zeros(1, 3, 48, 64), check_trace=False).save(folder + "/network.pt")
+subprocess.run([pathlib.Path(sys.executable).with_name("pnnx"), "network.pt", "inputshape=[1,3,48,64]",
                 "device=cpu", "fp16=0"], cwd=folder, check=True, stdin=subprocess.DEVNULL)

@@ -13,17 +13,20 @@ from serve import serve
 model, _, threads = sys.argv[1:]
 CONVERT = pathlib.Path(__file__).with_name("ncnn_convert.py")
 
+folder = tempfile.TemporaryDirectory()
+subprocess.run([sys.executable, CONVERT, model, folder.name], check=True, stdout=sys.stderr)
+layers = pathlib.Path(folder.name, "network.ncnn.param").read_text()
+
 
 def opened(width, height):
     network = ncnn.Net()
     network.opt.num_threads = int(threads)
     # Its own choice otherwise.
     network.opt.use_fp16_packed = network.opt.use_fp16_storage = network.opt.use_fp16_arithmetic = False
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, CONVERT, model, str(width), str(height), folder], check=True,
-                       stdout=sys.stderr)
-        if network.load_param(folder + "/network.ncnn.param") or network.load_model(folder + "/network.ncnn.bin"):
-            sys.exit("ncnn cannot read what pnnx made of the network")
+    # Only the upsampling layers name the size.
+    sized = layers.replace(" 3=48 4=64 ", f" 3={height} 4={width} ")
+    if network.load_param_mem(sized) or network.load_model(folder.name + "/network.ncnn.bin"):
+        sys.exit("ncnn cannot read what pnnx made of the network")
 
     def run(picture):
         extractor = network.create_extractor()
