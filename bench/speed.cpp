@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
+#include <iostream>
 #include <optional>
 #include <random>
 #include <stdexcept>
@@ -22,15 +24,19 @@ struct Arguments {
     int width = 320, height = 180;
     int frames = 5;
     mdrn_memory images = MDRN_MEMORY_HOST;
+    bool least_memory = false;
+    bool serve = false;
 };
 
 [[noreturn]] void usage() {
     std::fputs(
         "mdrn-bench [--model NAME|FILE] [--scale N] [--size WxH] [--threads N] [--frames N]\n"
         "           [--precision fp32|fp16|bf16] [--device cpu|cuda|reference] [--memory MIB]\n"
-        "           [--images host|cuda]\n"
+        "           [--images host|cuda] [--serve]\n"
         "\n"
-        "  --images cuda  pictures in CUDA memory: eight are enqueued at a time\n",
+        "  --memory least  what pictures of --size need at least: the slower plan\n"
+        "  --images cuda   pictures in CUDA memory: eight are enqueued at a time\n"
+        "  --serve         pictures that stdin names, as bench/peers/serve.py says\n",
         stderr);
     std::exit(2);
 }
@@ -61,6 +67,11 @@ Arguments parse(int argc, char **argv) {
     settings.device = MDRN_DEVICE_CPU;
     for (int i = 1; i < argc; i += 2) {
         const std::string name = argv[i];
+        if (name == "--serve") {
+            arguments.serve = true;
+            --i;
+            continue;
+        }
         if (i + 1 == argc) usage();
         const char *value = argv[i + 1];
         if (name == "--model")
@@ -71,6 +82,8 @@ Arguments parse(int argc, char **argv) {
             settings.threads = number(value);
         else if (name == "--frames")
             arguments.frames = std::max(number(value), 1);
+        else if (name == "--memory" && std::string(value) == "least")
+            arguments.least_memory = true;
         else if (name == "--memory")
             settings.memory = uint64_t(number(value)) << 20;
         else if (name == "--precision")
@@ -111,6 +124,28 @@ private:
     std::vector<float> host_;
 };
 
+void print_warning(void *, mdrn_log_level level, const char *message) {
+    if (level <= MDRN_LOG_WARNING) std::fprintf(stderr, "mdrn-bench: %s\n", message);
+}
+
+mdrn_context *open(const Arguments &arguments) {
+    mdrn_settings settings = arguments.settings;
+    settings.log = print_warning;
+    mdrn_context *context = nullptr;
+    check(mdrn_open(&context, &settings));
+    if (arguments.least_memory) {
+        check(mdrn_memory_needed(context, arguments.width, arguments.height, &settings.memory));
+        mdrn_close(&context);
+        check(mdrn_open(&context, &settings));
+    }
+    return context;
+}
+
+void enlarge(mdrn_context *context, const mdrn_image &in, const mdrn_image &out) {
+    check(mdrn_send(context, &in, &out, nullptr));
+    check(mdrn_receive(context, nullptr));
+}
+
 double seconds_of(const std::function<void()> &work) {
     const auto start = std::chrono::steady_clock::now();
     work();
@@ -126,8 +161,7 @@ std::vector<double> measure(Arguments arguments) {
         arguments.settings.cuda_stream = gpu->stream();
     }
     const Gpu *memory = gpu ? &*gpu : nullptr;
-    mdrn_context *context = nullptr;
-    check(mdrn_open(&context, &arguments.settings));
+    mdrn_context *context = open(arguments);
     const int scale = mdrn_scale(context);
     const Samples in(memory, arguments.width, arguments.height);
     const Samples out(memory, arguments.width * scale, arguments.height * scale);
@@ -136,10 +170,7 @@ std::vector<double> measure(Arguments arguments) {
     std::vector<double> seconds;
     for (int i = 0; i <= arguments.frames; ++i) {
         const double time = seconds_of([&] {
-            for (int k = 0; k < batch; ++k) {
-                check(mdrn_send(context, &in.image, &out.image, nullptr));
-                check(mdrn_receive(context, nullptr));
-            }
+            for (int k = 0; k < batch; ++k) enlarge(context, in.image, out.image);
             if (gpu) gpu->wait();
         });
         if (i > 0) seconds.push_back(time / batch);  // the first ones allocate
@@ -149,11 +180,44 @@ std::vector<double> measure(Arguments arguments) {
     return seconds;
 }
 
+std::streamsize bytes_of(const std::vector<float> &samples) {
+    return static_cast<std::streamsize>(samples.size() * sizeof(float));
+}
+
+// The protocol of bench/peers/serve.py.
+void serve(const Arguments &arguments) {
+    mdrn_context *context = open(arguments);
+    const int scale = mdrn_scale(context);
+    int width, height;
+    std::string source, target;
+    while (std::cin >> width >> height >> source >> target) {
+        std::vector<float> small(size_t{3} * width * height);
+        std::vector<float> large(small.size() * scale * scale);
+        std::ifstream file(source, std::ios::binary);
+        if (!file.read(reinterpret_cast<char *>(small.data()), bytes_of(small)))
+            throw std::runtime_error(source + ": not a picture of " + std::to_string(width) + "x" +
+                                     std::to_string(height));
+        const mdrn_image in = mdrn::test::float_image(small.data(), width, height);
+        const mdrn_image out = mdrn::test::float_image(large.data(), width * scale, height * scale);
+        const double seconds = seconds_of([&] { enlarge(context, in, out); });
+        if (target != "-" &&
+            !std::ofstream(target, std::ios::binary)
+                 .write(reinterpret_cast<const char *>(large.data()), bytes_of(large)))
+            throw std::runtime_error(target + ": could not be written");
+        std::cout << seconds << std::endl;
+    }
+    mdrn_close(&context);
+}
+
 }  // namespace
 
 int main(int argc, char **argv) {
     const Arguments arguments = parse(argc, argv);
     try {
+        if (arguments.serve) {
+            serve(arguments);
+            return 0;
+        }
         const std::vector<double> seconds = measure(arguments);
         std::printf("best %.4f s  median %.4f s\n", seconds.front(), seconds[seconds.size() / 2]);
     } catch (const std::exception &error) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Every stage of every SIMD target against the plain one, on random weights and maps.
 //   MDRN_SEED=n checkops      the same numbers again
-//   checkops --bench          seconds of each stage, after the checks
+//   checkops --bench          each stage's speed on every target, after the checks
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 
 #include "backends.h"
 #include "stage_checks.h"
@@ -47,10 +48,6 @@ void expect_close(const Result &fast, const Result &plain, Content content) {
 
 std::string name_of(Plan plan) {
     return plan == Plan::fast ? "fast plan" : "small plan";
-}
-
-bool fuses_multiply_add(const std::string &target) {
-    return target.starts_with("AVX") || target.starts_with("NEON");
 }
 
 struct Case {
@@ -162,27 +159,56 @@ TEST_P(SameBits, ForEveryTargetStripPlanAndNumberOfThreads) {
 INSTANTIATE_TEST_SUITE_P(All, SameBits,
                          testing::Values(Size{15, 15}, Size{67, 33}, Size{130, 47}, Size{203, 90}));
 
-void bench() {
-    Random random(seed_of_run());
+// Multiply-adds of a stage's convolutions for a pixel; those on MDSA's smallest maps, 1/36 of it,
+// are left out.
+int macs_of(const std::string &stage, int full) {
+    const int half = full / 2, quarter = full / 4;
+    if (stage == "head") return 27 * full;
+    if (stage == "distill") return 7 * full * half + 3 * full * (full + 9) + half * (full + 9);
+    if (stage == "mdsa") return 2 * full * quarter + 5 * quarter * quarter + 9 * quarter;
+    return full * (full + 9);  // ecca
+}
+
+double best_seconds(const std::function<void()> &work) {
+    double best = 1e9, sum = 0;
+    for (int round = 0; round < 10 && (round < 2 || sum < 1); ++round) {
+        const auto start = std::chrono::steady_clock::now();
+        work();
+        const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+        best = std::min(best, taken.count());
+        sum += taken.count();
+    }
+    return best;
+}
+
+void bench(const Model &model, const CpuOptions &options, Plan plan) {
     constexpr Size kSize{320, 180};
+    constexpr double kPixels = double{kSize.width} * kSize.height;
+    const auto stages = make_cpu_stages(model, options, quiet);
+    Random random(seed_of_run());
+    run_stages(*stages, model, kSize, plan, Content::random, random);
+    for (const Stage &stage : kStages) {
+        const double seconds = best_seconds([&] { stage.run(*stages); });
+        const double channels =
+            stage.in.empty() ? 3 + model.features : (stage.in.size() + 1.0) * model.features;
+        std::printf("C = %d, %-11s %-10s %-8s %7.4f s %8.1f %8.1f\n", model.features,
+                    options.target.c_str(), name_of(plan).c_str(), stage.name, seconds,
+                    macs_of(stage.name, model.features) * kPixels / seconds / 1e9,
+                    channels * sizeof(float) * kPixels / seconds / 1e9);
+    }
+}
+
+void bench_all() {
+    std::printf(
+        "\n320x180, all cores: seconds, best of at most ten; thousand millions of multiply-adds a "
+        "second (bench's mdrn-peaks tells how many there could be); of bytes, each map that is "
+        "read or written counted once\n");
+    Random random(seed_of_run());
     for (int features : {56, 28}) {
         const Model model = random_model(features, 4, random);
-        const auto stages = make_cpu_stages(model, {}, quiet);
         for (Plan plan : {Plan::fast, Plan::small}) {
-            for (int round = 0; round < 2; ++round)
-                run_stages(*stages, model, kSize, plan, Content::random, random);
-            for (const Stage &stage : kStages) {
-                double best = 1e9;
-                for (int round = 0; round < 10; ++round) {
-                    const auto start = std::chrono::steady_clock::now();
-                    stage.run(*stages);
-                    const std::chrono::duration<double> taken =
-                        std::chrono::steady_clock::now() - start;
-                    best = std::min(best, taken.count());
-                }
-                std::printf("C = %d, %dx%d, %s: %-8s %.4f s\n", features, kSize.width, kSize.height,
-                            name_of(plan).c_str(), stage.name, best);
-            }
+            for (const std::string &target : cpu_targets()) bench(model, {0, 0, target}, plan);
+            for (const std::string &unit : cpu_bf16_units()) bench(model, {0, 0, unit, true}, plan);
         }
     }
 }
@@ -194,6 +220,6 @@ int main(int argc, char **argv) {
     testing::InitGoogleTest(&argc, argv);
     std::printf("MDRN_SEED=%llu\n", static_cast<unsigned long long>(mdrn::seed_of_run()));
     const int failed = RUN_ALL_TESTS();
-    if (failed == 0 && argc > 1 && std::strcmp(argv[1], "--bench") == 0) mdrn::bench();
+    if (failed == 0 && argc > 1 && std::strcmp(argv[1], "--bench") == 0) mdrn::bench_all();
     return failed;
 }

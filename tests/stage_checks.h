@@ -25,6 +25,11 @@ inline uint64_t seed_of_run() {
     return seed;
 }
 
+// Of the CPU's targets, by name; the others round a product before it is added.
+inline bool fuses_multiply_add(const std::string &target) {
+    return target.starts_with("AVX") || target.starts_with("NEON");
+}
+
 using Random = std::mt19937_64;
 
 // Weights of about the size that keeps a map's magnitude from layer to layer.

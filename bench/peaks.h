@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Loops that do nothing but multiply and add, in registers: what a core can do at most.
+#pragma once
+
+#include <cstdint>
+
+// Each returns the multiply-adds that it did; *sink keeps the compiler from leaving them out.
+uint64_t multiply_vdpbf16ps(float *sink);
+uint64_t multiply_amx(float *sink);
