@@ -70,8 +70,8 @@ TEST(Memory, IsLittleMoreThanTheMapsOfThePlan) {
             const double fast = static_cast<double>(fast_memory(settings, 640, 360)) / map;
             EXPECT_GT(least, 3.25) << model << " x" << scale;
             EXPECT_LT(least, 3.75) << model << " x" << scale;
-            EXPECT_GT(fast, 4) << model << " x" << scale;
-            EXPECT_LT(fast, 4.5) << model << " x" << scale;
+            EXPECT_GT(fast, 4.25) << model << " x" << scale;  // also ECCA's y and MDSA's c
+            EXPECT_LT(fast, 4.75) << model << " x" << scale;
         }
 }
 
