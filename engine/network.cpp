@@ -11,13 +11,6 @@ Size computed_size(Size frame) {
     return {std::max(frame.width, kSmallest), std::max(frame.height, kSmallest)};
 }
 
-void Stages::block(int block) {
-    distill(block);
-    mdsa(block);
-    ecca(block);
-    gather(block);
-}
-
 void run_network(Stages &stages, const mdrn_image &in, const mdrn_image &out) {
     stages.unpack(in);
     run_planes(stages);

@@ -84,7 +84,12 @@ public:
     virtual void gather(int block) = 0;
 
     // distill, mdsa, ecca and gather, in one where that saves passes over the maps.
-    virtual void block(int block);
+    virtual void block(int block) {
+        distill(block);
+        mdsa(block);
+        ecca(block);
+        gather(block);
+    }
 
     // Eq. 11: hr = shuffle(conv3x3(BSConv c2 GELU(sum) + f0)) + mean, zero padding: (3, sH, sW).
     virtual void tail() = 0;

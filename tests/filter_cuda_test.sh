@@ -231,7 +231,7 @@ test_failures() { # what is counted, variable, step
 test_real() {
     local lib
     lib=$(dirname "$folder")
-    if ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1'; then
+    if ldconfig -p 2>/dev/null | grep 'libcuda\.so\.1' >/dev/null; then
         skip 'no driver' 'there is one here'
         return
     fi
@@ -254,7 +254,7 @@ test_real() {
 test_real
 if [[ ! -e $folder/libcuda.so.1 ]]; then
     skip 'CUDA frames' "no emulated device (Debian: libboost-context-dev)"
-elif ! "$ffmpeg" -hide_banner -v error -init_hw_device list 2>&1 | grep -qx cuda; then
+elif ! "$ffmpeg" -hide_banner -v error -init_hw_device list 2>&1 | grep -x cuda >/dev/null; then
     skip 'CUDA frames' 'this ffmpeg has no CUDA'
 else
     test_frames_come_back

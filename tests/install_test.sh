@@ -66,7 +66,7 @@ enlarges() { # program
         cmp "$tmp/$1.ppm" "$tmp/pc_shared.ppm"
 }
 takes_the_shared() { # program: from the prefix, and from nowhere else
-    LD_LIBRARY_PATH=$libraries ldd "$tmp/$1" | tee /dev/stderr | grep -q "libmdrn.so.0 => $libraries/"
+    LD_LIBRARY_PATH=$libraries ldd "$tmp/$1" | tee /dev/stderr | grep "libmdrn.so.0 => $libraries/" >/dev/null
 }
 takes_no_shared() { ! ldd "$tmp/$1" | grep libmdrn; }
 for way in pc cmake; do
