@@ -417,7 +417,7 @@ const std::vector<Target> &all_targets() {
 
 Packed::Packed(const float *weight, int outputs_, int inputs_, int columns, int first)
     : outputs(outputs_), inputs(inputs_), stride((outputs + kQuantum - 1) / kQuantum * kQuantum) {
-    values.resize(static_cast<size_t>(stride) * inputs);
+    values.resize(static_cast<size_t>(stride) * inputs + kQuantum);
     halves = Halves(weight + first, outputs, inputs, columns);
     for (int i = 0; i < inputs; ++i)
         for (int o = 0; o < outputs; ++o) values[i * stride + o] = weight[o * columns + first + i];

@@ -32,7 +32,7 @@ struct Packed {
     int outputs = 0;
     int inputs = 0;
     int stride = 0;
-    std::vector<float> values;  // (inputs, stride)
+    std::vector<float> values;  // (inputs, stride), and a quantum that a last block may read
     Halves halves;
 };
 
