@@ -161,7 +161,7 @@ for sanitizer in asan ubsan tsan; do
     chosen=()
     [[ $sanitizer != tsan ]] || chosen=(-R 'Api|SameBits|Threads|Loader|Pieces') # what starts threads
     if build "$sanitizer"; then
-        run_ctest "$sanitizer" -E '^exports$|Set5|Accumulated|401x203|203x90' --timeout 900 ${chosen[@]+"${chosen[@]}"}
+        run_ctest "$sanitizer" -LE slow -E '^exports$|Set5|Paper|Accumulated|401x203|203x90' --timeout 900 ${chosen[@]+"${chosen[@]}"}
     else
         fail "the $sanitizer build"
     fi
