@@ -10,18 +10,8 @@ export LC_ALL=C
 # shellcheck source=patches/source.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../patches/source.sh"
 version=$(full_version 5.1)
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-failed=0
-check() { # name, command...
-    if "${@:2}" >"$tmp/log" 2>&1; then
-        echo "ok - $1"
-    else
-        echo "not ok - $1"
-        tail -n 20 "$tmp/log" | sed 's/^/#   /'
-        failed=1
-    fi
-}
+# shellcheck source=tests/tap.sh
+source "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 says() { # words, command that fails with them
     local said
     ! said=$("${@:2}" 2>&1) || { echo "no error from ${*:2}"; return 1; }

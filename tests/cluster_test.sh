@@ -13,19 +13,9 @@ segments=$root/samples/cluster/segments.sh
 mdrn=mdrn=model=mdrn-s:device=cpu
 units=demux
 [[ $("$FFMPEG" -version) != 'ffmpeg version 5.'* ]] || units=-1
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+# shellcheck source=tests/tap.sh
+source "$root/tests/tap.sh"
 cd "$tmp" || exit
-failed=0
-check() { # name, command...
-    if "${@:2}" >"$tmp/log" 2>&1; then
-        echo "ok - $1"
-    else
-        echo "not ok - $1"
-        tail -n 20 "$tmp/log" | sed 's/^/#   /'
-        failed=1
-    fi
-}
 says() { # words, command that fails with them
     local said
     ! said=$("${@:2}" 2>&1) && echo "$said" && [[ $said == *"$1"* ]]

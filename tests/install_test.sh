@@ -9,18 +9,8 @@ export LC_ALL=C
 
 build=$(realpath -e "${1:?usage: install_test.sh BUILD}")
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-failed=0
-check() { # name, command...
-    if "${@:2}" >"$tmp/log" 2>&1; then
-        echo "ok - $1"
-    else
-        echo "not ok - $1"
-        tail -n 20 "$tmp/log" | sed 's/^/#   /'
-        failed=1
-    fi
-}
+# shellcheck source=tests/tap.sh
+source "$root/tests/tap.sh"
 
 install_and_move() {
     local component

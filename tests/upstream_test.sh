@@ -10,18 +10,8 @@ export GIT_COMMITTER_NAME=Tester GIT_COMMITTER_EMAIL=tester@example.org
 # shellcheck source=patches/source.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../patches/source.sh"
 version=$(full_version 9.0)
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-failed=0
-check() { # name, command...
-    if "${@:2}" >"$tmp/log" 2>&1; then
-        echo "ok - upstream: $1"
-    else
-        echo "not ok - upstream: $1"
-        tail -n 20 "$tmp/log" | sed 's/^/#   /'
-        failed=1
-    fi
-}
+# shellcheck source=tests/tap.sh
+source "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 
 touches() {
     local file missing=0
