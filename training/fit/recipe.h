@@ -40,7 +40,8 @@ struct Recipe {
     // Network
     std::string network = "mdrn";  // a name that architecture() knows
     std::vector<int> scales;       // one body, an upsampler each
-    std::string pretrain_network;  // weights to start from; empty: none
+    // Weights to start from: one model, or one of each scale; the last one's body. Empty: none.
+    std::vector<std::string> pretrain_network;
     std::string init = "pytorch";  // or interpolator
     uint64_t seed = 0;
 

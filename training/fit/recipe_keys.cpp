@@ -191,7 +191,7 @@ std::vector<Key> make_keys() {
         {"device", word_in(&Recipe::device, {"auto", "cpu", "cuda"})},
         {"threads", whole_in(&Recipe::threads, 0, 4096)},
         {"precision", word_in(&Recipe::precision, {"fp32", "bf16"})},
-        {"path.pretrain_network_g", text_in(&Recipe::pretrain_network)},
+        {"path.pretrain_network_g", texts_in(&Recipe::pretrain_network)},
         {"path.resume_state", text_in(&Recipe::resume_state)},
         {"train.optim_g.type",
          [](Recipe &, size_t, const Value &value) {

@@ -113,7 +113,7 @@ void first_weights(Network &network, const Recipe &recipe, Loader &loader) {
                    crops_for_interpolator(recipe, loader));
     else
         initialise(network, Init::pytorch, recipe.seed);
-    if (!recipe.pretrain_network.empty()) network.load(read_safetensors(recipe.pretrain_network));
+    for (auto &file : recipe.pretrain_network) network.load(read_safetensors(file));
 }
 
 std::optional<Checkpoint> checkpoint_to_resume(const Recipe &recipe, const Checkpoints &checkpoints,

@@ -170,6 +170,13 @@ TEST_F(FitTest, TrainsSeveralScalesAndGoesOnWithOne) {
     run("b", {"total_iter=1", "optim_g.lr=0",
               "pretrain_network_g=" + (path / "a/mdrn-s_x2_raw.safetensors").string()});
     EXPECT_EQ(model("b", 2).tensors, model("a", 2).tensors);
+
+    std::string files;
+    for (int scale : {2, 3, 4})
+        files += (path / ("a/mdrn-s_x" + std::to_string(scale) + "_raw.safetensors, ")).string();
+    run("c", {"scales=[2, 3, 4]", "total_iter=1", "optim_g.lr=0",
+              "pretrain_network_g=[" + files + "]"});
+    for (int scale : {2, 3, 4}) EXPECT_EQ(model("c", scale).tensors, model("a", scale).tensors);
 }
 
 TEST_F(FitTest, EachPhaseHasItsLoss) {

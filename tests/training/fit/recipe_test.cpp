@@ -93,7 +93,7 @@ TEST_F(RecipeTest, ReadsBasicSr) {
     EXPECT_EQ(recipe.batch_size_per_gpu, 32);
     EXPECT_EQ(recipe.val_dataroot_gt, std::vector<std::string>{"datasets/Set5/GTmod12"});
     EXPECT_EQ(recipe.network, "mdrn");
-    EXPECT_EQ(recipe.pretrain_network, "");
+    EXPECT_TRUE(recipe.pretrain_network.empty());
     EXPECT_EQ(recipe.ema_decay, 0.999);
     EXPECT_EQ(recipe.beta1, 0.9);
     EXPECT_EQ(recipe.beta2, 0.99);
