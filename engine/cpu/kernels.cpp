@@ -11,106 +11,10 @@
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
+#include "cpu/functions-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace mdrn::cpu::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-
-// Vectors of at most a quantum, so that a quantum is always a whole number of them.
-using D = hn::CappedTag<float, kQuantum>;
-using V = hn::Vec<D>;
-constexpr D d;
-
-// Functions of N vectors at a time, for a processor to overlap them: each by itself is one long
-// chain.
-
-// x P(x²) / Q(x²) within the bounds, and what it is there beyond them. The powers fall.
-template <int kP, int kQ>
-struct OddRatio {
-    float bound;
-    float p[kP];
-    float q[kQ];
-
-    template <bool kQuick, int N>
-    HWY_INLINE void apply(V (&x)[N]) const {
-        V u[N], num[N], den[N];
-        for (int v = 0; v < N; ++v) {
-            x[v] = hn::Min(hn::Max(x[v], hn::Set(d, -bound)), hn::Set(d, bound));
-            u[v] = hn::Mul(x[v], x[v]);
-            num[v] = hn::Set(d, p[0]);
-            den[v] = hn::Set(d, q[0]);
-        }
-        for (int k = 1; k < kP; ++k)
-            for (int v = 0; v < N; ++v) num[v] = hn::MulAdd(num[v], u[v], hn::Set(d, p[k]));
-        for (int k = 1; k < kQ; ++k)
-            for (int v = 0; v < N; ++v) den[v] = hn::MulAdd(den[v], u[v], hn::Set(d, q[k]));
-        for (int v = 0; v < N; ++v) {
-            num[v] = hn::Mul(x[v], num[v]);
-            x[v] = kQuick ? hn::Mul(num[v], hn::ApproximateReciprocal(den[v]))
-                          : hn::Div(num[v], den[v]);
-        }
-    }
-};
-
-struct Exact {
-    // x (1/2 + e(x)), where e = Phi - 1/2 is fitted to 7e-9.
-    template <int N>
-    static HWY_INLINE void gelu(V (&x)[N]) {
-        static constexpr OddRatio<6, 6> kRatio{
-            5.5F,
-            {2.2749482297967916e-08F, 6.352113814500626e-06F, 0.00016882477211765945F,
-             0.004677255172282457F, 0.033852554857730865F, 0.398942232131958F},
-            {1.1975071174674667e-06F, 7.364722841884941e-05F, 0.001884439610876143F,
-             0.028645819053053856F, 0.2515217065811157F, 1.0F}};
-        const V half = hn::Set(d, 0.5F);
-        V e[N];
-        for (int v = 0; v < N; ++v) e[v] = x[v];
-        kRatio.apply<false>(e);
-        for (int v = 0; v < N; ++v) {
-            e[v] = hn::Min(hn::Max(e[v], hn::Set(d, -0.5F)), half);
-            x[v] = hn::MulAdd(x[v], e[v], hn::Mul(x[v], half));
-        }
-    }
-
-    // sigmoid - 1/2 is fitted to 4e-9.
-    template <int N>
-    static HWY_INLINE void sigmoid(V (&x)[N]) {
-        static constexpr OddRatio<5, 5> kRatio{
-            16.5F,
-            {1.423309647224924e-11F, 8.377871552056604e-08F, 5.53923164261505e-05F,
-             0.008388957008719444F, 0.2499999850988388F},
-            {3.227577982656271e-09F, 5.26180156157352e-06F, 0.0016290084458887577F,
-             0.1168891191482544F, 1.0F}};
-        kRatio.apply<false>(x);
-        for (int v = 0; v < N; ++v) x[v] = hn::Add(x[v], hn::Set(d, 0.5F));
-    }
-};
-
-// Beside bf16, which keeps two or three digits.
-struct Quick {
-    // Phi - 1/2 is fitted to 2e-5.
-    template <int N>
-    static HWY_INLINE void gelu(V (&x)[N]) {
-        static constexpr OddRatio<3, 4> kRatio{
-            4.2F,
-            {0.00269782241F, 0.0354486071F, 0.398849249F},
-            {0.000434413116F, 0.0249959398F, 0.254713833F, 1.0F}};
-        V e[N];
-        for (int v = 0; v < N; ++v) e[v] = x[v];
-        kRatio.apply<true>(e);
-        for (int v = 0; v < N; ++v) x[v] = hn::Mul(x[v], hn::Add(e[v], hn::Set(d, 0.5F)));
-    }
-
-    // Fitted to 2e-5.
-    template <int N>
-    static HWY_INLINE void sigmoid(V (&x)[N]) {
-        static constexpr OddRatio<3, 3> kRatio{10.0F,
-                                               {1.02334952e-05F, 0.00635769591F, 0.24995254F},
-                                               {0.000789948681F, 0.108626015F, 1.0F}};
-        kRatio.apply<true>(x);
-        for (int v = 0; v < N; ++v) x[v] = hn::Add(x[v], hn::Set(d, 0.5F));
-    }
-};
 
 // N vectors of a row that begin at out.
 template <Epilogue E, class Functions, int N>
@@ -147,6 +51,10 @@ HWY_INLINE void pointwise_block(const Packed &w, int first, const float *bias,
     const int outputs = HWY_MIN(kRows, w.outputs - first);
     const float *HWY_RESTRICT weights = w.values.data() + first;
     out += first * pitch + x;
+    const bool reads_out = start == Start::out || E == Epilogue::gate;
+    // Each block of outputs asks for its share of the inputs.
+    const int share = w.inputs * first / w.outputs;
+    const int share_end = w.inputs * (first + kRows) / w.outputs;
     V sum[kRows][kVectors];
     for (int o = 0; o < kRows; ++o)
         for (int v = 0; v < kVectors; ++v) {
@@ -158,8 +66,10 @@ HWY_INLINE void pointwise_block(const Packed &w, int first, const float *bias,
     for (int i = 0; i < w.inputs; ++i, weights += w.stride) {
         V column[kVectors];
         for (int v = 0; v < kVectors; ++v) column[v] = hn::LoadU(d, in[i] + x + v * n);
-        if (first == 0)
+        if (i >= share && i < share_end)
             for (int v = 0; v < kVectors; ++v) hwy::Prefetch(in[i] + x + kAhead + v * n);
+        if (reads_out && i < outputs)
+            for (int v = 0; v < kVectors; ++v) hwy::Prefetch(out + i * pitch + kAhead + v * n);
         for (int o = 0; o < kRows; ++o) {
             const V weight = hn::Set(d, weights[o]);
             for (int v = 0; v < kVectors; ++v) sum[o][v] = hn::MulAdd(weight, column[v], sum[o][v]);
