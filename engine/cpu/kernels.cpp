@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cpu/kernels.h"
 
+#include <limits>
+
 #include "cpu/bf16.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -219,6 +221,79 @@ void blend(const float *a, const float *b, ptrdiff_t pitch, float fraction, floa
         }
 }
 
+// out[c][x] = sum of 3x3 taps around (rows[1][c], 2 x) + bias[c]
+void depthwise_halving(const float *taps, const float *bias, const float *const rows[3],
+                       ptrdiff_t in_pitch, float *out, ptrdiff_t out_pitch, int channels,
+                       int columns) {
+    const int n = static_cast<int>(hn::Lanes(d));
+    for (int c = 0; c < channels; ++c, taps += 9, out += out_pitch)
+        for (int x = 0; x < columns; x += n) {
+            V sum = hn::Set(d, bias[c]);
+            for (int k = 0; k < 3; ++k) {
+                const float *row = rows[k] + c * in_pitch + 2 * x;
+                V left, middle, right, unused;
+                hn::LoadInterleaved2(d, row - 1, left, middle);
+                hn::LoadInterleaved2(d, row + 1, right, unused);
+                sum = hn::MulAdd(hn::Set(d, taps[3 * k]), left, sum);
+                sum = hn::MulAdd(hn::Set(d, taps[3 * k + 1]), middle, sum);
+                sum = hn::MulAdd(hn::Set(d, taps[3 * k + 2]), right, sum);
+            }
+            hn::StoreU(sum, d, out + x);
+        }
+}
+
+// Visits, for each of the vector's pools, the kWindow values from row on; pools are 3 apart.
+template <int kWindow, class Visit>
+HWY_INLINE void visit_window(const float *row, const Visit &visit) {
+    for (int x = 0; x < kWindow; x += 3) {
+        V values[3];
+        hn::LoadInterleaved3(d, row + x, values[0], values[1], values[2]);
+        for (int k = 0; k < 3 && x + k < kWindow; ++k) visit(values[k]);
+    }
+}
+
+template <int kWindow>
+void max_pool_all(const float *const *rows, float *out, int count) {
+    const int n = static_cast<int>(hn::Lanes(d));
+    for (int i = 0; i < count; i += n) {
+        V most = hn::Set(d, -std::numeric_limits<float>::infinity());
+        for (int y = 0; y < kWindow; ++y)
+            visit_window<kWindow>(rows[y] + 3 * i, [&](V value) { most = hn::Max(most, value); });
+        hn::StoreU(most, d, out + i);
+    }
+}
+
+void max_pool(const float *const *rows, int window, float *out, int count) {
+    switch (window) {
+        case 3:
+            return max_pool_all<3>(rows, out, count);
+        case 5:
+            return max_pool_all<5>(rows, out, count);
+        case 7:
+            return max_pool_all<7>(rows, out, count);
+    }
+}
+
+void add_variance(const float *const *rows, float *out, int count) {
+    constexpr int kWindow = 7;
+    constexpr int kValues = kWindow * kWindow;
+    const int n = static_cast<int>(hn::Lanes(d));
+    for (int i = 0; i < count; i += n) {
+        V sum = hn::Zero(d);
+        for (int y = 0; y < kWindow; ++y)
+            visit_window<kWindow>(rows[y] + 3 * i, [&](V value) { sum = hn::Add(sum, value); });
+        const V mean = hn::Div(sum, hn::Set(d, kValues));
+        V m2 = hn::Zero(d);
+        for (int y = 0; y < kWindow; ++y)
+            visit_window<kWindow>(rows[y] + 3 * i, [&](V value) {
+                const V apart = hn::Sub(value, mean);
+                m2 = hn::MulAdd(apart, apart, m2);
+            });
+        const V variance = hn::Div(m2, hn::Set(d, kValues - 1));
+        hn::StoreU(hn::Add(hn::LoadU(d, out + i), variance), d, out + i);
+    }
+}
+
 // Sixteen running sums, whatever the vectors' length, then halves on halves.
 template <typename Term>
 HWY_INLINE float sum_of(const float *values, int count, const Term &term) {
@@ -276,7 +351,8 @@ void conclude(const float *sums, const float *bias, float *out, ptrdiff_t pitch,
 }
 
 const Kernels *table() {
-    static constexpr Kernels kernels{pointwise, depthwise<Exact>, blend, moments};
+    static constexpr Kernels kernels{
+        pointwise, depthwise<Exact>, depthwise_halving, max_pool, add_variance, blend, moments};
     return &kernels;
 }
 

@@ -65,6 +65,17 @@ struct Kernels {
                       const float *residual2, ptrdiff_t residual2_pitch, float *out,
                       ptrdiff_t out_pitch, int channels, int columns, bool gelu);
 
+    // The same with stride 2: around (rows[1][c], 2x), without residual. columns: of out.
+    void (*depthwise_halving)(const float *taps, const float *bias, const float *const rows[3],
+                              ptrdiff_t in_pitch, float *out, ptrdiff_t out_pitch, int channels,
+                              int columns);
+
+    // out[i] = the largest of rows[0 .. window)[3i .. 3i + window), i < count; window: 3, 5 or 7.
+    void (*max_pool)(const float *const *rows, int window, float *out, int count);
+
+    // out[i] += unbiased variance of rows[0 .. 7)[3i .. 3i + 7), i < count.
+    void (*add_variance)(const float *const *rows, float *out, int count);
+
     // out[c][x] += a[c][x] (1 - fraction) + b[c][x] fraction
     void (*blend)(const float *a, const float *b, ptrdiff_t pitch, float fraction, float *out,
                   ptrdiff_t out_pitch, int channels, int columns);

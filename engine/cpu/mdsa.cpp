@@ -16,24 +16,11 @@ Position position(int i, int n, int many) {
     return {index, std::min(index + 1, n - 1), at - static_cast<float>(index)};
 }
 
-// Unbiased, over the 7x7 samples from column left on.
-float local_variance(const float *const rows[7], int left) {
-    float sum = 0;
-    for (int y = 0; y < 7; ++y)
-        for (int x = left; x < left + 7; ++x) sum += rows[y][x];
-    const float mean = sum / 49;
-    float squares = 0;
-    for (int y = 0; y < 7; ++y)
-        for (int x = left; x < left + 7; ++x) squares += (rows[y][x] - mean) * (rows[y][x] - mean);
-    return squares / 48;
-}
-
 }  // namespace
 
 MdsaScratch::MdsaScratch(Carver &carver, const Model &model, Size size)
     : c(carver, 1, model.dispersion(), size.width),
-      pw(carver, 3, 4 * model.dispersion(), size.width),
-      strided(carver, 1, 4 * model.dispersion(), size.width) {}
+      pw(carver, 3, 4 * model.dispersion(), size.width) {}
 
 GateScratch::GateScratch(Carver &carver, const Model &model, Size size)
     : c(carver, 1, model.dispersion(), size.width), sum(carver, 1, model.dispersion(), size.width) {
@@ -85,8 +72,7 @@ const float **CpuStages::c_pointers(int block, int y, const RowSet &scratch,
 void CpuStages::disperse(int block) {
     stride(block);
     const int f = model_.dispersion();
-    threads_.run(3 * f,
-                 [&](int task, int thread) { pool(task / f, task % f, memory_->scratch[thread]); });
+    threads_.run(3 * f, [&](int task, int) { pool(task / f, task % f); });
     threads_.run(3, [&](int branch, int) { mix(block, branch); });
 }
 
@@ -114,47 +100,33 @@ void CpuStages::stride(int block) {
             const float *rows[3] = {scratch.pw.row(reflect(2 * y - 1, size_.height)),
                                     scratch.pw.row(2 * y),
                                     scratch.pw.row(reflect(2 * y + 1, size_.height))};
-            kernels_.depthwise(packed.conv2_taps.data(), packed.conv2_bias.data(), rows,
-                               scratch.pw.pitch(), nullptr, 0, nullptr, 0, scratch.strided.row(0),
-                               scratch.strided.pitch, 4 * f, size_.width, false);
-            for (int channel = 0; channel < 4 * f; ++channel) {
-                const float *from = scratch.strided.row(0) + channel * scratch.strided.pitch;
-                float *to = t.row(y) + channel * t.pitch;
-                for (int x = 0; x < half_width; ++x) to[x] = from[2 * x];
-            }
+            kernels_.depthwise_halving(packed.conv2_taps.data(), packed.conv2_bias.data(), rows,
+                                       scratch.pw.pitch(), t.row(y), t.pitch, 4 * f, half_width);
             reflect_columns(t.row(y), t.pitch, 4 * f, half_width);
         }
     });
 }
 
 // p_i: max-pool with stride 3, and for the last branch the local variance.
-void CpuStages::pool(int branch, int channel, float *line) {
+void CpuStages::pool(int branch, int channel) {
     const int f = model_.dispersion();
     const RowSet &t = memory_->t;
     const Branch &maps = memory_->branches[branch];
     const int height = (size_.height + 1) / 2;
-    const int width = (size_.width + 1) / 2;
     const int window = 3 + 2 * branch;
     const int padding = branch == 1 ? 0 : 1;
     for (int i = 0; i < maps.size.height; ++i) {
-        const int top = 3 * i - padding;
+        // Reflection repeats what is in the window: the largest stays.
         const float *rows[7] = {};
         const float *varied[7] = {};
         for (int k = 0; k < window; ++k) {
-            const float *row = t.row(reflect(top + k, height));  // repeats rows of the window
+            const float *row = t.row(reflect(3 * i - padding + k, height)) - padding;
             rows[k] = row + (branch * f + channel) * t.pitch;
             varied[k] = row + (3 * f + channel) * t.pitch;
         }
-        std::copy_n(rows[0], width, line);
-        for (int k = 1; k < window; ++k)
-            for (int x = 0; x < width; ++x) line[x] = std::max(line[x], rows[k][x]);
         float *pooled = maps.pooled.row(i) + channel * maps.pooled.pitch;
-        for (int j = 0; j < maps.size.width; ++j) {
-            const int left = 3 * j - padding;
-            float *first = line + std::max(0, left);
-            pooled[j] = *std::max_element(first, line + std::min(width, left + window));
-            if (branch == 2) pooled[j] += local_variance(varied, left);
-        }
+        kernels_.max_pool(rows, window, pooled, maps.size.width);
+        if (branch == 2) kernels_.add_variance(varied, pooled, maps.size.width);
     }
 }
 

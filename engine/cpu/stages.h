@@ -43,9 +43,8 @@ struct DistillScratch {
 
 struct MdsaScratch {
     MdsaScratch(Carver &carver, const Model &model, Size size);
-    RowSet c;        // conv1's row, where no map keeps them
-    Ring pw;         // conv2's
-    RowSet strided;  // depthwise before every second column is dropped
+    RowSet c;  // conv1's row, where no map keeps them
+    Ring pw;   // conv2's
 };
 
 // Two rows of each branch, as wide as the picture; held tells which.
@@ -143,7 +142,7 @@ private:
     const float **c_pointers(int block, int y, const RowSet &scratch, const float **pointers);
     void disperse(int block);
     void stride(int block);
-    void pool(int branch, int channel, float *line);
+    void pool(int branch, int channel);
     void mix(int block, int branch);
     std::array<std::vector<Position>, 3> positions() const;
     void upsample(int branch, int row, const std::vector<Position> &columns, float *out,
