@@ -52,7 +52,7 @@ TEST_P(Bf16, PointwiseRoundsItsFactorsAlone) {
         for (int x = (columns + 15) / 16 * 16; x < kPitch; ++x) in[i * kPitch + x] = NAN;
     std::vector<const float *> rows;
     for (int i = 0; i < inputs; ++i) rows.push_back(in.data() + i * kPitch);
-    const cpu::Packed packed(weight.data(), outputs, inputs, inputs);
+    const cpu::Packed packed(weight.data(), bias.data(), outputs, inputs, inputs);
 
     for (const std::string &unit : cpu::bf16_units())
         for (const auto start : {cpu::Start::bias, cpu::Start::out})
@@ -60,8 +60,8 @@ TEST_P(Bf16, PointwiseRoundsItsFactorsAlone) {
                  {cpu::Epilogue::none, cpu::Epilogue::gelu, cpu::Epilogue::gate}) {
                 SCOPED_TRACE(unit);
                 std::vector<float> out(outputs * kPitch, 0.5F);
-                cpu::kernels_in_bf16(unit).pointwise(packed, bias.data(), rows.data(), out.data(),
-                                                     kPitch, columns, start, epilogue);
+                cpu::kernels_in_bf16(unit).pointwise(packed, rows.data(), out.data(), kPitch,
+                                                     columns, start, epilogue);
                 for (int o = 0; o < outputs; ++o)
                     for (int x = 0; x < columns; ++x) {
                         double sum = start == cpu::Start::bias ? bias[o] : 0.5;

@@ -48,10 +48,10 @@ void walk(const std::function<void(const Values &)> &visit) {
 // out = epilogue(in), where out held 1.
 void apply(const cpu::Kernels &kernels, cpu::Epilogue epilogue, const Values &in, Values &out) {
     static constexpr float kOne = 1;
-    static const cpu::Packed kIdentity(&kOne, 1, 1, 1);
+    static const cpu::Packed kIdentity(&kOne, nullptr, 1, 1, 1);
     out.assign(in.size(), 1);
     const float *row = in.data();
-    kernels.pointwise(kIdentity, nullptr, &row, out.data(), static_cast<ptrdiff_t>(out.size()),
+    kernels.pointwise(kIdentity, &row, out.data(), static_cast<ptrdiff_t>(out.size()),
                       static_cast<int>(in.size()), cpu::Start::bias, epilogue);
 }
 

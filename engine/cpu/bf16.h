@@ -14,8 +14,8 @@ inline constexpr int kSums = 2 * kQuantum;  // columns that are multiplied at a 
 // What surrounds the multiplication, vectorised by Highway.
 struct Bf16Kernels {
     // out[o] = epilogue(sums[o] + start) of at most kSums columns; a row of sums is kSums long.
-    void (*conclude)(const float *sums, const float *bias, float *out, ptrdiff_t pitch, int outputs,
-                     int columns, Start start, Epilogue epilogue);
+    void (*conclude)(const Packed &w, const float *sums, float *out, ptrdiff_t pitch, int columns,
+                     Start start, Epilogue epilogue);
     decltype(Kernels::depthwise) depthwise;
 };
 const Bf16Kernels &bf16_kernels();

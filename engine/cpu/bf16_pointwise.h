@@ -32,8 +32,8 @@ inline void convert(const float *const *in, int x, int columns, int inputs, int 
 
 // Unit::multiply(w, pairs, sums): sums[o][x] = sum over i of w[o][i] in[i][x] for all of w's rows.
 template <class Unit>
-void bf16_pointwise(const Packed &w, const float *bias, const float *const *in, float *out,
-                    ptrdiff_t pitch, int columns, Start start, Epilogue epilogue) {
+void bf16_pointwise(const Packed &w, const float *const *in, float *out, ptrdiff_t pitch,
+                    int columns, Start start, Epilogue epilogue) {
     alignas(64) __m512i pairs[kMostInputs / 2 * kSums / kQuantum];
     alignas(64) float sums[kMostFeatures * kSums];
     const Bf16Kernels &around = bf16_kernels();
@@ -43,7 +43,7 @@ void bf16_pointwise(const Packed &w, const float *bias, const float *const *in, 
         const int count = end - x < kSums ? end - x : kSums;
         convert(in, x, count, w.inputs, w.halves.inputs / 2, pairs);
         unit.multiply(w.halves, pairs, sums);
-        around.conclude(sums, bias, out + x, pitch, w.outputs, count, start, epilogue);
+        around.conclude(w, sums, out + x, pitch, count, start, epilogue);
     }
 }
 

@@ -58,7 +58,6 @@ void CpuStages::distill_map(int block, bool with_c) {
 void CpuStages::distill_strip(int index, bool with_c, int x0, int x1, int y0, int y1,
                               DistillScratch &scratch) {
     const PackedBlock &block = blocks_[index];
-    const Eadb &weights = model_.blocks[index];
     const int c = model_.features;
     const int d = model_.distilled();
     const int height = size_.height;
@@ -66,8 +65,6 @@ void CpuStages::distill_strip(int index, bool with_c, int x0, int x1, int y0, in
     const int right = size_.width - x0 + kHalo;  // buffer column of the first column past the image
     const RowSet &x = map(Map::x);
     const RowSet &fused = map(Map::fused);
-    const std::array<const float *, 3> d_bias{weights.c1_d.bias.data(), weights.c2_d.bias.data(),
-                                              weights.c3_d.bias.data()};
     const float *in[2 * kMostFeatures];  // C, or the four maps of D
 
     // From row y of r_{k-1}: the next BSConv's pw, and d_k for the rows that are kept.
@@ -76,16 +73,15 @@ void CpuStages::distill_strip(int index, bool with_c, int x0, int x1, int y0, in
         const Ring &pw = scratch.pw[k];
         channel_pointers(row, pitch, c, in);
         const Kernels &kernels = k == 0 ? exact_ : kernels_;
-        kernels.pointwise(conv.pw, nullptr, in, pw.row(y), pw.pitch(), columns, Start::bias,
-                          Epilogue::none);
+        kernels.pointwise(conv.pw, in, pw.row(y), pw.pitch(), columns, Start::bias, Epilogue::none);
         for (int channel = 0; channel < conv.channels; ++channel) {
             float *values = pw.row(y) + channel * pw.pitch();
             if (x0 == 0) values[kHalo - 1] = values[kHalo + 1];
             if (right <= columns) values[right] = values[right - 2];
         }
         if (k < 3 && y >= y0 && y < y1)
-            kernels_.pointwise(block.distilled[k], d_bias[k], in, scratch.d[k].row(y),
-                               scratch.d[k].pitch(), columns, Start::bias, Epilogue::gelu);
+            kernels_.pointwise(block.distilled[k], in, scratch.d[k].row(y), scratch.d[k].pitch(),
+                               columns, Start::bias, Epilogue::gelu);
     };
     // out = GELU(depthwise k of row y + residual)
     const auto refine = [&](int k, int y, const float *residual, ptrdiff_t residual_pitch,
@@ -114,8 +110,8 @@ void CpuStages::distill_strip(int index, bool with_c, int x0, int x1, int y0, in
         const float **next = in;
         for (const Ring &ring : scratch.d)
             next = channel_pointers(ring.row(y) + kHalo, ring.pitch(), d, next);
-        kernels_.pointwise(block.c5, weights.c5.bias.data(), in, fused.row(y) + x0, fused.pitch,
-                           x1 - x0, Start::bias, Epilogue::none);
+        kernels_.pointwise(block.c5, in, fused.row(y) + x0, fused.pitch, x1 - x0, Start::bias,
+                           Epilogue::none);
         const RowSet &map_of_c = memory_->conv1;
         if (with_c) c_row(index, fused.row(y) + x0, x1 - x0, map_of_c.row(y) + x0, map_of_c.pitch);
     }

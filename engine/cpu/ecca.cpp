@@ -80,8 +80,8 @@ void CpuStages::y_row(int block, int row, const Ring &y) {
     const RowSet &fused = map(Map::fused);
     const float *in[kMostFeatures];
     channel_pointers(fused.row(row), fused.pitch, c, in);
-    kernels_.pointwise(blocks_[block].body_0, model_.blocks[block].cca.body_0.bias.data(), in,
-                       y.row(row), y.pitch(), size_.width, Start::bias, Epilogue::gelu);
+    kernels_.pointwise(blocks_[block].body_0, in, y.row(row), y.pitch(), size_.width, Start::bias,
+                       Epilogue::gelu);
     zero_columns(y.row(row), y.pitch(), c, size_.width);
 }
 

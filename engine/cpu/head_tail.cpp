@@ -43,8 +43,7 @@ void CpuStages::shift_row(int y, const Ring &shifted) {
 void CpuStages::f0_row(int y, const Ring &shifted, float *out, ptrdiff_t pitch) {
     const float *in[27];
     window_pointers(shifted, memory_->zero.row(0), y, size_.height, in);
-    exact_.pointwise(fea_conv_, model_.fea_conv.bias.data(), in, out, pitch, size_.width,
-                     Start::bias, Epilogue::none);
+    exact_.pointwise(fea_conv_, in, out, pitch, size_.width, Start::bias, Epilogue::none);
 }
 
 void CpuStages::head() {
@@ -75,8 +74,8 @@ void CpuStages::tail() {
             if (t < size_.height) {
                 shift_row(t, scratch.head.rgb);
                 channel_pointers(sum.row(t), sum.pitch, c, in);
-                kernels_.pointwise(c2_.pw, nullptr, in, scratch.pw.row(t), scratch.pw.pitch(),
-                                   size_.width, Start::bias, Epilogue::none);
+                kernels_.pointwise(c2_.pw, in, scratch.pw.row(t), scratch.pw.pitch(), size_.width,
+                                   Start::bias, Epilogue::none);
                 reflect_columns(scratch.pw.row(t), scratch.pw.pitch(), c, size_.width);
             }
             const int y = t - 1;
@@ -93,8 +92,8 @@ void CpuStages::tail() {
             const int z = t - 2;
             if (z < first || z >= end) continue;
             window_pointers(scratch.c2, memory_->zero.row(0), z, size_.height, in);
-            exact_.pointwise(upsampler_, upsampler_bias_.data(), in, scratch.rows.row(0),
-                             scratch.rows.pitch, size_.width, Start::bias, Epilogue::none);
+            exact_.pointwise(upsampler_, in, scratch.rows.row(0), scratch.rows.pitch, size_.width,
+                             Start::bias, Epilogue::none);
             for (int o = 0; o < 3 * s * s; ++o) {
                 const float *from = scratch.rows.row(0) + o * scratch.rows.pitch;
                 float *to = hr.data + o / (s * s) * hr.plane + (z * s + o / s % s) * hr.row + o % s;

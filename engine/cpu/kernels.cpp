@@ -2,6 +2,7 @@
 #include "cpu/kernels.h"
 
 #include <limits>
+#include <utility>
 
 #include "cpu/bf16.h"
 
@@ -44,74 +45,94 @@ constexpr int kWidest = 3;
 
 constexpr int kAhead = 64;  // columns, whose lines are asked for in time
 
+// f(0), f(1) ... with constants, so that arrays of vectors stay in registers.
+template <int kCount, class F>
+HWY_INLINE void repeat(const F &f) {
+    [&]<int... i>(std::integer_sequence<int, i...>) {
+        (f(i), ...);
+    }
+    (std::make_integer_sequence<int, kCount>());
+}
+
 // kRows outputs over kVectors vectors of columns from x on; only the first `outputs` are stored.
-template <int kRows, int kVectors, Epilogue E>
-HWY_INLINE void pointwise_block(const Packed &w, int first, const float *bias,
-                                const float *const *HWY_RESTRICT in, float *HWY_RESTRICT out,
-                                ptrdiff_t pitch, int x, Start start) {
+template <int kRows, int kVectors, Start S, Epilogue E>
+HWY_INLINE void pointwise_block(const Packed &w, int first, const float *const *HWY_RESTRICT in,
+                                float *HWY_RESTRICT out, ptrdiff_t pitch, int x) {
     const int n = static_cast<int>(hn::Lanes(d));
     const int outputs = HWY_MIN(kRows, w.outputs - first);
     const float *HWY_RESTRICT weights = w.values.data() + first;
+    const float *HWY_RESTRICT bias = w.bias.data() + first;
     out += first * pitch + x;
-    const bool reads_out = start == Start::out || E == Epilogue::gate;
+    constexpr bool kReadsOut = S == Start::out || E == Epilogue::gate;
     // Each block of outputs asks for its share of the inputs.
     const int share = w.inputs * first / w.outputs;
     const int share_end = w.inputs * (first + kRows) / w.outputs;
     V sum[kRows][kVectors];
-    for (int o = 0; o < kRows; ++o)
-        for (int v = 0; v < kVectors; ++v) {
-            if (start == Start::out && o < outputs)
-                sum[o][v] = hn::LoadU(d, out + o * pitch + v * n);
-            else
-                sum[o][v] = hn::Set(d, bias && o < outputs ? bias[first + o] : 0.0F);
-        }
+    repeat<kRows>([&](int o) {
+        const float *row = out + HWY_MIN(o, outputs - 1) * pitch;
+        for (int v = 0; v < kVectors; ++v)
+            sum[o][v] = S == Start::out ? hn::LoadU(d, row + v * n) : hn::Set(d, bias[o]);
+    });
     for (int i = 0; i < w.inputs; ++i, weights += w.stride) {
         V column[kVectors];
         for (int v = 0; v < kVectors; ++v) column[v] = hn::LoadU(d, in[i] + x + v * n);
         if (i >= share && i < share_end)
             for (int v = 0; v < kVectors; ++v) hwy::Prefetch(in[i] + x + kAhead + v * n);
-        if (reads_out && i < outputs)
+        if (kReadsOut && i < outputs)
             for (int v = 0; v < kVectors; ++v) hwy::Prefetch(out + i * pitch + kAhead + v * n);
-        for (int o = 0; o < kRows; ++o) {
+        repeat<kRows>([&](int o) {
             const V weight = hn::Set(d, weights[o]);
             for (int v = 0; v < kVectors; ++v) sum[o][v] = hn::MulAdd(weight, column[v], sum[o][v]);
-        }
+        });
     }
-    for (int o = 0; o < kRows; ++o)
+    repeat<kRows>([&](int o) {
         if (o < outputs) finish<E, Exact>(sum[o], out + o * pitch);
+    });
 }
 
-template <int kVectors, Epilogue E>
-HWY_NOINLINE void pointwise_columns(const Packed &w, const float *bias, const float *const *in,
-                                    float *out, ptrdiff_t pitch, int x, Start start) {
+template <int kVectors, Start S, Epilogue E>
+HWY_NOINLINE void pointwise_columns(const Packed &w, const float *const *in, float *out,
+                                    ptrdiff_t pitch, int x) {
     int o = 0;
     for (; o + kOutputs / 2 < w.outputs; o += kOutputs)
-        pointwise_block<kOutputs, kVectors, E>(w, o, bias, in, out, pitch, x, start);
-    if (o < w.outputs)
-        pointwise_block<kOutputs / 2, kVectors, E>(w, o, bias, in, out, pitch, x, start);
+        pointwise_block<kOutputs, kVectors, S, E>(w, o, in, out, pitch, x);
+    if (o < w.outputs) pointwise_block<kOutputs / 2, kVectors, S, E>(w, o, in, out, pitch, x);
 }
 
-template <Epilogue E>
-void pointwise_all(const Packed &w, const float *bias, const float *const *in, float *out,
-                   ptrdiff_t pitch, int columns, Start start) {
+template <Start S, Epilogue E>
+void pointwise_all(const Packed &w, const float *const *in, float *out, ptrdiff_t pitch,
+                   int columns) {
     const int n = static_cast<int>(hn::Lanes(d));
     const int end = (columns + kQuantum - 1) / kQuantum * kQuantum;
     int x = 0;
     for (; x + kWidest * n <= end; x += kWidest * n)
-        pointwise_columns<kWidest, E>(w, bias, in, out, pitch, x, start);
-    for (; x < end; x += n) pointwise_columns<1, E>(w, bias, in, out, pitch, x, start);
+        pointwise_columns<kWidest, S, E>(w, in, out, pitch, x);
+    for (; x < end; x += n) pointwise_columns<1, S, E>(w, in, out, pitch, x);
 }
 
-void pointwise(const Packed &w, const float *bias, const float *const *in, float *out,
-               ptrdiff_t pitch, int columns, Start start, Epilogue epilogue) {
-    switch (epilogue) {
-        case Epilogue::none:
-            return pointwise_all<Epilogue::none>(w, bias, in, out, pitch, columns, start);
-        case Epilogue::gelu:
-            return pointwise_all<Epilogue::gelu>(w, bias, in, out, pitch, columns, start);
-        case Epilogue::gate:
-            return pointwise_all<Epilogue::gate>(w, bias, in, out, pitch, columns, start);
-    }
+// call with Start and Epilogue as template arguments.
+template <class Call>
+void with_ends(Start start, Epilogue epilogue, const Call &call) {
+    const auto with_start = [&]<Start S>() {
+        switch (epilogue) {
+            case Epilogue::none:
+                return call.template operator()<S, Epilogue::none>();
+            case Epilogue::gelu:
+                return call.template operator()<S, Epilogue::gelu>();
+            case Epilogue::gate:
+                return call.template operator()<S, Epilogue::gate>();
+        }
+    };
+    if (start == Start::out)
+        with_start.template operator()<Start::out>();
+    else
+        with_start.template operator()<Start::bias>();
+}
+
+void pointwise(const Packed &w, const float *const *in, float *out, ptrdiff_t pitch, int columns,
+               Start start, Epilogue epilogue) {
+    with_ends(start, epilogue,
+              [&]<Start S, Epilogue E>() { pointwise_all<S, E>(w, in, out, pitch, columns); });
 }
 
 // A row's part of a 3x3 convolution, for x = 0, n, 2n ...: sum + w[0] row[x - 1] + w[1] row[x] +
@@ -324,30 +345,23 @@ Moments moments(const float *values, int count) {
     return {mean, m2};
 }
 
-template <Epilogue E>
-void conclude_all(const float *sums, const float *bias, float *out, ptrdiff_t pitch, int outputs,
-                  int columns, Start start) {
+template <Start S, Epilogue E>
+void conclude_all(const Packed &w, const float *sums, float *out, ptrdiff_t pitch, int columns) {
     const int n = static_cast<int>(hn::Lanes(d));
-    for (int o = 0; o < outputs; ++o, sums += kSums, out += pitch) {
-        const V first = hn::Set(d, bias && start == Start::bias ? bias[o] : 0.0F);
+    for (int o = 0; o < w.outputs; ++o, sums += kSums, out += pitch) {
+        const V bias = hn::Set(d, w.bias[o]);
         for (int x = 0; x < columns; x += n) {
-            V sum[1] = {hn::Add(hn::LoadU(d, sums + x),
-                                start == Start::out ? hn::LoadU(d, out + x) : first)};
+            V sum[1] = {
+                hn::Add(hn::LoadU(d, sums + x), S == Start::out ? hn::LoadU(d, out + x) : bias)};
             finish<E, Quick>(sum, out + x);
         }
     }
 }
 
-void conclude(const float *sums, const float *bias, float *out, ptrdiff_t pitch, int outputs,
-              int columns, Start start, Epilogue epilogue) {
-    switch (epilogue) {
-        case Epilogue::none:
-            return conclude_all<Epilogue::none>(sums, bias, out, pitch, outputs, columns, start);
-        case Epilogue::gelu:
-            return conclude_all<Epilogue::gelu>(sums, bias, out, pitch, outputs, columns, start);
-        case Epilogue::gate:
-            return conclude_all<Epilogue::gate>(sums, bias, out, pitch, outputs, columns, start);
-    }
+void conclude(const Packed &w, const float *sums, float *out, ptrdiff_t pitch, int columns,
+              Start start, Epilogue epilogue) {
+    with_ends(start, epilogue,
+              [&]<Start S, Epilogue E>() { conclude_all<S, E>(w, sums, out, pitch, columns); });
 }
 
 const Kernels *table() {
@@ -401,8 +415,11 @@ const std::vector<Target> &all_targets() {
 
 }  // namespace
 
-Packed::Packed(const float *weight, int outputs_, int inputs_, int columns, int first)
+Packed::Packed(const float *weight, const float *bias_, int outputs_, int inputs_, int columns,
+               int first)
     : outputs(outputs_), inputs(inputs_), stride((outputs + kQuantum - 1) / kQuantum * kQuantum) {
+    bias.resize(static_cast<size_t>(stride) + kQuantum);
+    if (bias_) std::copy_n(bias_, outputs, bias.begin());
     values.resize(static_cast<size_t>(stride) * inputs + kQuantum);
     halves = Halves(weight + first, outputs, inputs, columns);
     for (int i = 0; i < inputs; ++i)

@@ -23,16 +23,20 @@ struct Halves {
 inline constexpr int kQuantum = 16;  // columns
 inline constexpr int kSegment = 64;  // columns whose moments are summed in float
 
-// A matrix (outputs, inputs) in the order in which pointwise reads it: input by input, the outputs
-// filled up with zeros to a whole quantum.
+// A 1x1 convolution in the order in which pointwise reads it: input by input, the outputs filled up
+// with zeros to a whole quantum.
 struct Packed {
     Packed() = default;
     // weight: row-major (outputs, columns), of which `inputs` columns from `first` on are taken.
-    Packed(const float *weight, int outputs, int inputs, int columns, int first = 0);
+    // bias may be null (zero).
+    Packed(const float *weight, const float *bias, int outputs, int inputs, int columns,
+           int first = 0);
     int outputs = 0;
     int inputs = 0;
     int stride = 0;
-    std::vector<float> values;  // (inputs, stride), and a quantum that a last block may read
+    // Each ends in a quantum that a last block may read.
+    std::vector<float> bias;    // (stride)
+    std::vector<float> values;  // (inputs, stride)
     Halves halves;
 };
 
@@ -43,7 +47,7 @@ enum class Epilogue {
 };
 
 enum class Start {
-    bias,  // sums start at a bias for each output
+    bias,  // sums start at each output's bias
     out,   // sums continue what out holds
 };
 
@@ -54,9 +58,9 @@ struct Moments {
 
 struct Kernels {
     // v[o][x] = start + sum over i of w[o][i] in[i][x]; out[o] = epilogue(v[o]).
-    // in: one pointer for each input channel, not necessarily aligned. bias may be null (zero).
-    void (*pointwise)(const Packed &w, const float *bias, const float *const *in, float *out,
-                      ptrdiff_t pitch, int columns, Start start, Epilogue epilogue);
+    // in: one pointer for each input channel, not necessarily aligned.
+    void (*pointwise)(const Packed &w, const float *const *in, float *out, ptrdiff_t pitch,
+                      int columns, Start start, Epilogue epilogue);
 
     // out[c][x] = sum of 3x3 taps around (rows[1][c], x) + bias[c] (+ residuals), then GELU if
     // asked. Channel c of rows[k] is at rows[k] + c * in_pitch; residuals may be null.

@@ -55,8 +55,7 @@ void CpuStages::mdsa(int block) {
 void CpuStages::c_row(int block, const float *fused, int columns, float *out, ptrdiff_t pitch) {
     const float *in[kMostFeatures];
     channel_pointers(fused, map(Map::fused).pitch, model_.features, in);
-    kernels_.pointwise(blocks_[block].conv1, model_.blocks[block].esa.conv1.bias.data(), in, out,
-                       pitch, columns, Start::bias, Epilogue::none);
+    kernels_.pointwise(blocks_[block].conv1, in, out, pitch, columns, Start::bias, Epilogue::none);
 }
 
 // Of row y of c, which is computed into scratch where no map keeps it.
@@ -89,7 +88,7 @@ void CpuStages::stride(int block) {
         const float *in[kMostFeatures];
         const auto take_row = [&](int y) {
             c_pointers(block, y, scratch.c, in);
-            kernels_.pointwise(packed.conv2_pw, nullptr, in, scratch.pw.row(y), scratch.pw.pitch(),
+            kernels_.pointwise(packed.conv2_pw, in, scratch.pw.row(y), scratch.pw.pitch(),
                                size_.width, Start::bias, Epilogue::none);
             reflect_columns(scratch.pw.row(y), scratch.pw.pitch(), 4 * f, size_.width);
         };
@@ -139,7 +138,7 @@ void CpuStages::mix(int block, int branch) {
         const float *in[kMostFeatures];
         for (int y = 0; y < maps.size.height; ++y) {
             channel_pointers(from.row(y), from.pitch, f, in);
-            kernels_.pointwise(conv.pw, nullptr, in, maps.pw.row(y), maps.pw.pitch, maps.size.width,
+            kernels_.pointwise(conv.pw, in, maps.pw.row(y), maps.pw.pitch, maps.size.width,
                                Start::bias, Epilogue::none);
             reflect_columns(maps.pw.row(y), maps.pw.pitch, f, maps.size.width);
         }
@@ -177,14 +176,13 @@ void CpuStages::upsample(int branch, int row, const std::vector<Position> &colum
 // fused *= 1 + sigmoid(conv4(up(v_0) + up(v_1) + up(v_2) + conv_f c))
 void CpuStages::gate_row(int block, int y, const std::array<std::vector<Position>, 3> &columns,
                          GateScratch &scratch) {
-    const Mdsa &weights = model_.blocks[block].esa;
     const PackedBlock &packed = blocks_[block];
     const RowSet &fused = map(Map::fused);
     const RowSet &sum = scratch.sum;
     const float *in[kMostFeatures];
     c_pointers(block, y, scratch.c, in);
-    kernels_.pointwise(packed.conv_f, weights.conv_f.bias.data(), in, sum.row(0), sum.pitch,
-                       size_.width, Start::bias, Epilogue::none);
+    kernels_.pointwise(packed.conv_f, in, sum.row(0), sum.pitch, size_.width, Start::bias,
+                       Epilogue::none);
     for (int i = 0; i < 3; ++i) {
         const Ring &up = scratch.up[i];
         const Position at = position(y, memory_->branches[i].size.height, size_.height);
@@ -197,8 +195,8 @@ void CpuStages::gate_row(int block, int y, const std::array<std::vector<Position
                        sum.pitch, sum.channels, size_.width);
     }
     channel_pointers(sum.row(0), sum.pitch, sum.channels, in);
-    kernels_.pointwise(packed.conv4, weights.conv4.bias.data(), in, fused.row(y), fused.pitch,
-                       size_.width, Start::bias, Epilogue::gate);
+    kernels_.pointwise(packed.conv4, in, fused.row(y), fused.pitch, size_.width, Start::bias,
+                       Epilogue::gate);
 }
 
 }  // namespace mdrn::cpu

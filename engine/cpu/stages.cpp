@@ -18,7 +18,7 @@ namespace {
 constexpr size_t kHuge = size_t{2} << 20;
 
 PackedBSConv packed(const BSConv &conv, int outputs, int inputs) {
-    return {Packed(conv.pw.weight.data(), outputs, inputs, inputs), conv.dw.weight.data(),
+    return {Packed(conv.pw.weight.data(), nullptr, outputs, inputs, inputs), conv.dw.weight.data(),
             conv.dw.bias.data(), outputs};
 }
 
@@ -28,15 +28,17 @@ PackedBlock packed(const Model &model, int index) {
     const int d = model.distilled();
     const int f = model.dispersion();
     PackedBlock result;
-    result.distilled = {Packed(block.c1_d.weight.data(), d, c, c),
-                        Packed(block.c2_d.weight.data(), d, c, c),
-                        Packed(block.c3_d.weight.data(), d, c, c)};
+    const auto pointwise = [](const Conv &conv, int outputs, int inputs) {
+        return Packed(conv.weight.data(), conv.bias.data(), outputs, inputs, inputs);
+    };
+    result.distilled = {pointwise(block.c1_d, d, c), pointwise(block.c2_d, d, c),
+                        pointwise(block.c3_d, d, c)};
     result.refined = {packed(block.c1_r, c, c), packed(block.c2_r, c, c), packed(block.c3_r, c, c),
                       packed(block.c4, d, c)};
-    result.c5 = Packed(block.c5.weight.data(), c, 4 * d, 4 * d);
-    result.conv1 = Packed(block.esa.conv1.weight.data(), f, c, c);
-    result.conv_f = Packed(block.esa.conv_f.weight.data(), f, f, f);
-    result.conv4 = Packed(block.esa.conv4.weight.data(), c, f, f);
+    result.c5 = pointwise(block.c5, c, 4 * d);
+    result.conv1 = pointwise(block.esa.conv1, f, c);
+    result.conv_f = pointwise(block.esa.conv_f, f, f);
+    result.conv4 = pointwise(block.esa.conv4, c, f);
     std::vector<float> stacked;
     for (const BSConv &conv : block.esa.conv2) {
         stacked.insert(stacked.end(), conv.pw.weight.begin(), conv.pw.weight.end());
@@ -44,13 +46,13 @@ PackedBlock packed(const Model &model, int index) {
                                  conv.dw.weight.end());
         result.conv2_bias.insert(result.conv2_bias.end(), conv.dw.bias.begin(), conv.dw.bias.end());
     }
-    result.conv2_pw = Packed(stacked.data(), 4 * f, f, f);
+    result.conv2_pw = Packed(stacked.data(), nullptr, 4 * f, f, f);
     for (int i = 0; i < 3; ++i) {
         result.conv_max[i] = packed(block.esa.conv_max[i], f, f);
         result.conv3[i] = packed(block.esa.conv3[i], f, f);
     }
-    result.body_0 = Packed(block.cca.body_0.weight.data(), c, c, c);
-    result.c1 = Packed(model.c1.weight.data(), c, c, kBlocks * c, index * c);
+    result.body_0 = pointwise(block.cca.body_0, c, c);
+    result.c1 = Packed(model.c1.weight.data(), model.c1.bias.data(), c, c, kBlocks * c, index * c);
     return result;
 }
 
@@ -79,11 +81,11 @@ CpuStages::CpuStages(const Model &model, const CpuOptions &options, WarnOnce war
     const int c = model.features;
     for (int block = 0; block < kBlocks; ++block) blocks_[block] = packed(model, block);
     c2_ = packed(model.c2, c, c);
-    fea_conv_ = Packed(model.fea_conv.weight.data(), c, 27, 27);
+    fea_conv_ = Packed(model.fea_conv.weight.data(), model.fea_conv.bias.data(), c, 27, 27);
     const int shuffled = 3 * model.scale * model.scale;
-    upsampler_ = Packed(model.upsampler.weight.data(), shuffled, 9 * c, 9 * c);
-    upsampler_bias_ = model.upsampler.bias;
-    for (int o = 0; o < shuffled; ++o) upsampler_bias_[o] += kMean[o / (model.scale * model.scale)];
+    std::vector<float> bias = model.upsampler.bias;
+    for (int o = 0; o < shuffled; ++o) bias[o] += kMean[o / (model.scale * model.scale)];
+    upsampler_ = Packed(model.upsampler.weight.data(), bias.data(), shuffled, 9 * c, 9 * c);
 }
 
 DistillScratch::DistillScratch(Carver &carver, const Model &model, int columns) {
@@ -197,8 +199,8 @@ void CpuStages::gather_row(int block, int y) {
     const RowSet &x = map(Map::x);
     const float *in[kMostFeatures];
     channel_pointers(x.row(y), x.pitch, x.channels, in);
-    kernels_.pointwise(blocks_[block].c1, model_.c1.bias.data(), in, memory_->sum.row(y),
-                       memory_->sum.pitch, size_.width, block == 0 ? Start::bias : Start::out,
+    kernels_.pointwise(blocks_[block].c1, in, memory_->sum.row(y), memory_->sum.pitch, size_.width,
+                       block == 0 ? Start::bias : Start::out,
                        block == kBlocks - 1 ? Epilogue::gelu : Epilogue::none);
 }
 

@@ -165,7 +165,6 @@ private:
     std::array<PackedBlock, kBlocks> blocks_;
     PackedBSConv c2_;
     Packed fea_conv_, upsampler_;
-    std::vector<float> upsampler_bias_;  // with the mean in it
 
     Size size_;
     std::unique_ptr<float, void (*)(float *)> arena_;
