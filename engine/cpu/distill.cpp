@@ -61,8 +61,10 @@ void CpuStages::distill_strip(int index, bool with_c, int x0, int x1, int y0, in
     const int c = model_.features;
     const int d = model_.distilled();
     const int height = size_.height;
-    const int columns = x1 - x0 + 2 * kHalo;     // buffer column 0 is image column x0 - kHalo
-    const int right = size_.width - x0 + kHalo;  // buffer column of the first column past the image
+    // The image's edges are reflected, and need no halo.
+    const int left = std::min(kHalo, x0);  // buffer column 0 is image column x0 - left
+    const int right = std::min(kHalo, size_.width - x1);
+    const int columns = left + x1 - x0 + right;
     const RowSet &x = map(Map::x);
     const RowSet &fused = map(Map::fused);
     const float *in[2 * kMostFeatures];  // C, or the four maps of D
@@ -76,8 +78,8 @@ void CpuStages::distill_strip(int index, bool with_c, int x0, int x1, int y0, in
         kernels.pointwise(conv.pw, in, pw.row(y), pw.pitch(), columns, Start::bias, Epilogue::none);
         for (int channel = 0; channel < conv.channels; ++channel) {
             float *values = pw.row(y) + channel * pw.pitch();
-            if (x0 == 0) values[kHalo - 1] = values[kHalo + 1];
-            if (right <= columns) values[right] = values[right - 2];
+            if (left == x0) values[-1] = values[1];
+            if (x1 + right == size_.width) values[columns] = values[columns - 2];
         }
         if (k < 3 && y >= y0 && y < y1)
             kernels_.pointwise(block.distilled[k], in, scratch.d[k].row(y), scratch.d[k].pitch(),
@@ -95,12 +97,12 @@ void CpuStages::distill_strip(int index, bool with_c, int x0, int x1, int y0, in
     };
 
     for (int t = std::max(0, y0 - kHalo); t < y1 + kHalo; ++t) {
-        if (t < height) take_row(0, t, x.row(t) + x0 - kHalo, x.pitch);
+        if (t < height) take_row(0, t, x.row(t) + x0 - left, x.pitch);
         for (int k = 0; k < 3; ++k) {
             const int y = t - 1 - k;
             const int margin = 3 - k;
             if (y < std::max(0, y0 - margin) || y >= std::min(height, y1 + margin)) continue;
-            const float *residual = k == 0 ? x.row(y) + x0 - kHalo : scratch.r[k - 1].row(y);
+            const float *residual = k == 0 ? x.row(y) + x0 - left : scratch.r[k - 1].row(y);
             refine(k, y, residual, k == 0 ? x.pitch : scratch.r[k - 1].pitch(), scratch.r[k]);
             take_row(k + 1, y, scratch.r[k].row(y), scratch.r[k].pitch());
         }
@@ -109,7 +111,7 @@ void CpuStages::distill_strip(int index, bool with_c, int x0, int x1, int y0, in
         refine(3, y, nullptr, 0, scratch.d[3]);
         const float **next = in;
         for (const Ring &ring : scratch.d)
-            next = channel_pointers(ring.row(y) + kHalo, ring.pitch(), d, next);
+            next = channel_pointers(ring.row(y) + left, ring.pitch(), d, next);
         kernels_.pointwise(block.c5, in, fused.row(y) + x0, fused.pitch, x1 - x0, Start::bias,
                            Epilogue::none);
         const RowSet &map_of_c = memory_->conv1;
