@@ -8,20 +8,19 @@ namespace mdrn::cpu {
 
 namespace {
 
-// Mean and sum of squared differences of a growing set, merged in double.
+// How a set of `count` grows by `more`, whose mean and m2 are known: merged in double.
 // Chan, Golub, LeVeque: "Updating Formulae and a Pairwise Algorithm for Computing Sample
 // Variances".
-struct Statistics {
-    double count = 0, mean = 0, m2 = 0;
+struct Growth {
+    Growth(double count_, double more) : count(count_), share(more / (count_ + more)) {}
 
-    void add(double more, double their_mean, double their_m2) {
-        const double all = count + more;
-        const double share = more / all;
+    void add(double their_mean, double their_m2, double &mean, double &m2) const {
         const double difference = their_mean - mean;
         mean += difference * share;
         m2 += their_m2 + difference * difference * count * share;
-        count = all;
     }
+
+    double count, share;
 };
 
 }  // namespace
@@ -88,15 +87,17 @@ void CpuStages::y_row(int block, int row, const Ring &y) {
 // The statistics of a row, from those of its segments.
 void CpuStages::measure(int row, const Ring &y) {
     const int c = model_.features;
-    for (int channel = 0; channel < c; ++channel) {
-        Statistics statistics;
-        for (int at = 0; at < size_.width; at += kSegment) {
-            const int count = std::min(kSegment, size_.width - at);
+    double *mean = memory_->row_mean + row * static_cast<size_t>(c);
+    double *m2 = memory_->row_m2 + row * static_cast<size_t>(c);
+    std::fill_n(mean, c, 0);
+    std::fill_n(m2, c, 0);
+    for (int at = 0; at < size_.width; at += kSegment) {
+        const int count = std::min(kSegment, size_.width - at);
+        const Growth growth(at, count);
+        for (int channel = 0; channel < c; ++channel) {
             const Moments moments = kernels_.moments(y.row(row) + channel * y.pitch() + at, count);
-            statistics.add(count, moments.mean, moments.m2);
+            growth.add(moments.mean, moments.m2, mean[channel], m2[channel]);
         }
-        memory_->row_mean[row * static_cast<size_t>(c) + channel] = statistics.mean;
-        memory_->row_m2[row * static_cast<size_t>(c) + channel] = statistics.m2;
     }
 }
 
@@ -104,15 +105,18 @@ void CpuStages::measure(int row, const Ring &y) {
 std::vector<float> CpuStages::attention(const Ecca &weights) {
     const int c = model_.features;
     const int squeezed = model_.squeezed();
-    std::vector<float> contrast(c);
-    for (int channel = 0; channel < c; ++channel) {
-        Statistics statistics;
-        for (int row = 0; row < size_.height; ++row)
-            statistics.add(size_.width, memory_->row_mean[row * static_cast<size_t>(c) + channel],
-                           memory_->row_m2[row * static_cast<size_t>(c) + channel]);
-        contrast[channel] =
-            static_cast<float>(statistics.mean + std::sqrt(statistics.m2 / statistics.count));
+    std::vector<double> mean(c), m2(c);
+    for (int row = 0; row < size_.height; ++row) {
+        const Growth growth(double{1} * row * size_.width, size_.width);
+        for (int channel = 0; channel < c; ++channel) {
+            const size_t at = row * static_cast<size_t>(c) + channel;
+            growth.add(memory_->row_mean[at], memory_->row_m2[at], mean[channel], m2[channel]);
+        }
     }
+    const double pixels = double{1} * size_.width * size_.height;
+    std::vector<float> contrast(c);
+    for (int channel = 0; channel < c; ++channel)
+        contrast[channel] = static_cast<float>(mean[channel] + std::sqrt(m2[channel] / pixels));
     std::vector<float> hidden(weights.conv_du_0.bias);
     for (int o = 0; o < squeezed; ++o) {
         for (int i = 0; i < c; ++i) hidden[o] += weights.conv_du_0.weight[o * c + i] * contrast[i];

@@ -318,21 +318,21 @@ void add_variance(const float *const *rows, float *out, int count) {
 // Sixteen running sums, whatever the vectors' length, then halves on halves.
 template <typename Term>
 HWY_INLINE float sum_of(const float *values, int count, const Term &term) {
-    const int n = static_cast<int>(hn::Lanes(d));
-    HWY_ALIGN float lanes[kQuantum];
-    for (int first = 0; first < kQuantum; first += n) {
-        V sum = hn::Zero(d);
-        int x = first;
-        for (; x + n <= count; x += kQuantum) sum = hn::Add(sum, term(hn::LoadU(d, values + x)));
+    constexpr int kLanes = static_cast<int>(hn::MaxLanes(d));
+    V sums[kQuantum / kLanes];
+    for (int v = 0; v < kQuantum / kLanes; ++v) {
+        sums[v] = hn::Zero(d);
+        int x = v * kLanes;
+        for (; x + kLanes <= count; x += kQuantum)
+            sums[v] = hn::Add(sums[v], term(hn::LoadU(d, values + x)));
         if (x < count) {
             const auto valid = hn::FirstN(d, static_cast<size_t>(count - x));
-            sum = hn::Add(sum, hn::IfThenElseZero(valid, term(hn::LoadU(d, values + x))));
+            sums[v] = hn::Add(sums[v], hn::IfThenElseZero(valid, term(hn::LoadU(d, values + x))));
         }
-        hn::Store(sum, d, lanes + first);
     }
-    for (int half = kQuantum / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-    return lanes[0];
+    for (int half = kQuantum / kLanes / 2; half > 0; half /= 2)
+        for (int v = 0; v < half; ++v) sums[v] = hn::Add(sums[v], sums[v + half]);
+    return hn::GetLane(hn::SumOfLanes(d, sums[0]));
 }
 
 Moments moments(const float *values, int count) {
