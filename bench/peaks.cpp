@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// mdrn-peaks THREADS: a line for each unit that multiplies, "NAME G": thousand millions of
-// multiply-adds a second that THREADS threads do together in registers. Best of five.
 #include "peaks.h"
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <thread>
 #include <vector>
-
-#include "os.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "peaks.cpp"
@@ -46,14 +40,11 @@ uint64_t multiply(float *sink) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace {
-
 HWY_EXPORT(multiply);
 uint64_t multiply_fma(float *sink) {
     return HWY_DYNAMIC_DISPATCH(multiply)(sink);
 }
 
-// Thousand millions of multiply-adds a second of all threads.
 double peak(uint64_t (*multiply)(float *), int threads) {
     using Clock = std::chrono::steady_clock;
     double best = 0;
@@ -78,18 +69,4 @@ double peak(uint64_t (*multiply)(float *), int threads) {
     return best;
 }
 
-}  // namespace
-
-int main(int argc, char **argv) {
-    const int threads = argc == 2 ? std::atoi(argv[1]) : 0;
-    if (threads < 1) {
-        std::fputs("mdrn-peaks THREADS\n", stderr);
-        return 2;
-    }
-    std::printf("FMA %.1f\n", peak(multiply_fma, threads));
-#if MDRN_BF16
-    if (mdrn::has_avx512_bf16()) std::printf("vdpbf16ps %.1f\n", peak(multiply_vdpbf16ps, threads));
-    if (mdrn::has_amx_bf16()) std::printf("AMX %.1f\n", peak(multiply_amx, threads));
-#endif
-}
 #endif

@@ -10,8 +10,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <thread>
 
 #include "backends.h"
+#include "peaks.h"
 #include "stage_checks.h"
 
 namespace mdrn {
@@ -181,7 +183,7 @@ double best_seconds(const std::function<void()> &work) {
     return best;
 }
 
-void bench(const Model &model, const CpuOptions &options, Plan plan) {
+void bench(const Model &model, const CpuOptions &options, Plan plan, double peak) {
     constexpr Size kSize{320, 180};
     constexpr double kPixels = double{kSize.width} * kSize.height;
     const auto stages = make_cpu_stages(model, options, quiet);
@@ -191,24 +193,28 @@ void bench(const Model &model, const CpuOptions &options, Plan plan) {
         const double seconds = best_seconds([&] { stage.run(*stages); });
         const double channels =
             stage.in.empty() ? 3 + model.features : (stage.in.size() + 1.0) * model.features;
-        std::printf("C = %d, %-11s %-10s %-8s %7.4f s %8.1f %8.1f\n", model.features,
-                    options.target.c_str(), name_of(plan).c_str(), stage.name, seconds,
-                    macs_of(stage.name, model.features) * kPixels / seconds / 1e9,
-                    channels * sizeof(float) * kPixels / seconds / 1e9);
+        const double rate = macs_of(stage.name, model.features) * kPixels / seconds / 1e9;
+        std::printf("C = %d, %-11s %-10s %-8s %7.4f s %8.1f %4.0f %% %8.1f\n", model.features,
+                    options.target.c_str(), name_of(plan).c_str(), stage.name, seconds, rate,
+                    100 * rate / peak, channels * sizeof(float) * kPixels / seconds / 1e9);
     }
 }
 
 void bench_all() {
+    const int threads = static_cast<int>(std::thread::hardware_concurrency());
+    const double fma = peak(multiply_fma, threads);
     std::printf(
         "\n320x180, all cores: seconds, best of at most ten; thousand millions of multiply-adds a "
-        "second (bench's mdrn-peaks tells how many there could be); of bytes, each map that is "
-        "read or written counted once\n");
+        "second, and their share of the %.1f that fused multiply-adds alone reach; of bytes, each "
+        "map that is read or written counted once\n",
+        fma);
     Random random(seed_of_run());
     for (int features : {56, 28}) {
         const Model model = random_model(features, 4, random);
         for (Plan plan : {Plan::fast, Plan::small}) {
-            for (const std::string &target : cpu_targets()) bench(model, {0, 0, target}, plan);
-            for (const std::string &unit : cpu_bf16_units()) bench(model, {0, 0, unit, true}, plan);
+            for (const std::string &target : cpu_targets()) bench(model, {0, 0, target}, plan, fma);
+            for (const std::string &unit : cpu_bf16_units())
+                bench(model, {0, 0, unit, true}, plan, fma);
         }
     }
 }
