@@ -23,23 +23,20 @@ using V = hn::Vec<D>;
 constexpr D d;
 using Integers = hn::RebindToSigned<D>;
 
-// row[segment & 15] for each lane.
+// row[segment % kGeluSegments] for each lane.
 HWY_INLINE V look_up(const GeluTable::Row &row, hn::Vec<Integers> segment) {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
     return V{_mm512_permutexvar_ps(segment.raw, _mm512_load_ps(row.data()))};
 #elif HWY_ARCH_X86 && HWY_TARGET == HWY_AVX2
-    const __m256 low = _mm256_permutevar8x32_ps(_mm256_load_ps(row.data()), segment.raw);
-    const __m256 high = _mm256_permutevar8x32_ps(_mm256_load_ps(row.data() + 8), segment.raw);
-    const __m256 is_high = _mm256_castsi256_ps(_mm256_slli_epi32(segment.raw, 28));
-    return V{_mm256_blendv_ps(low, high, is_high)};
+    return V{_mm256_permutevar8x32_ps(_mm256_load_ps(row.data()), segment.raw)};
 #else
     segment = hn::And(segment, hn::Set(Integers(), kGeluSegments - 1));
 #if HWY_ARCH_ARM_A64
     // Of each float its four bytes.
     const uint8x16_t bytes = vreinterpretq_u8_u32(
         vmlaq_n_u32(vdupq_n_u32(0x03020100), vreinterpretq_u32_s32(segment.raw), 0x04040404));
-    const uint8x16x4_t table = vld1q_u8_x4(reinterpret_cast<const uint8_t *>(row.data()));
-    return V{vreinterpretq_f32_u8(vqtbl4q_u8(table, bytes))};
+    const uint8x16x2_t table = vld1q_u8_x2(reinterpret_cast<const uint8_t *>(row.data()));
+    return V{vreinterpretq_f32_u8(vqtbl2q_u8(table, bytes))};
 #else
     return hn::GatherIndex(d, row.data(), segment);
 #endif

@@ -45,6 +45,8 @@ constexpr int kWidest = 3;
 
 constexpr int kAhead = 64;  // columns, whose lines are asked for in time
 
+#define MDRN_ALWAYS __attribute__((always_inline))
+
 // f(0), f(1) ... with constants, so that arrays of vectors stay in registers.
 template <int kCount, class F>
 HWY_INLINE void repeat(const F &f) {
@@ -68,24 +70,24 @@ HWY_INLINE void pointwise_block(const Packed &w, int first, const float *const *
     const int share = w.inputs * first / w.outputs;
     const int share_end = w.inputs * (first + kRows) / w.outputs;
     V sum[kRows][kVectors];
-    repeat<kRows>([&](int o) {
+    repeat<kRows>([&](int o) MDRN_ALWAYS {
         const float *row = out + HWY_MIN(o, outputs - 1) * pitch;
         for (int v = 0; v < kVectors; ++v)
             sum[o][v] = S == Start::out ? hn::LoadU(d, row + v * n) : hn::Set(d, bias[o]);
+        if (kReadsOut)
+            for (int v = 0; v < kVectors; ++v) hwy::Prefetch(row + kAhead + v * n);
     });
     for (int i = 0; i < w.inputs; ++i, weights += w.stride) {
         V column[kVectors];
         for (int v = 0; v < kVectors; ++v) column[v] = hn::LoadU(d, in[i] + x + v * n);
         if (i >= share && i < share_end)
             for (int v = 0; v < kVectors; ++v) hwy::Prefetch(in[i] + x + kAhead + v * n);
-        if (kReadsOut && i < outputs)
-            for (int v = 0; v < kVectors; ++v) hwy::Prefetch(out + i * pitch + kAhead + v * n);
-        repeat<kRows>([&](int o) {
+        repeat<kRows>([&](int o) MDRN_ALWAYS {
             const V weight = hn::Set(d, weights[o]);
             for (int v = 0; v < kVectors; ++v) sum[o][v] = hn::MulAdd(weight, column[v], sum[o][v]);
         });
     }
-    repeat<kRows>([&](int o) {
+    repeat<kRows>([&](int o) MDRN_ALWAYS {
         if (o < outputs) finish<E, Exact>(sum[o], out + o * pitch);
     });
 }
