@@ -23,22 +23,26 @@ using V = hn::Vec<D>;
 constexpr D d;
 using Integers = hn::RebindToSigned<D>;
 
-// row[segment % kGeluSegments] for each lane.
-HWY_INLINE V look_up(const GeluTable::Row &row, hn::Vec<Integers> segment) {
+// row.values[segment % kGeluSegments] for each lane.
+HWY_INLINE V look_up(const GeluRow &row, hn::Vec<Integers> segment) {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-    return V{_mm512_permutexvar_ps(segment.raw, _mm512_load_ps(row.data()))};
+    return V{_mm512_permutexvar_ps(segment.raw, _mm512_load_ps(row.values.data()))};
 #elif HWY_ARCH_X86 && HWY_TARGET == HWY_AVX2
-    return V{_mm256_permutevar8x32_ps(_mm256_load_ps(row.data()), segment.raw)};
+    const __m256 low = _mm256_permutevar8x32_ps(_mm256_load_ps(row.values.data()), segment.raw);
+    const __m256 apart = _mm256_permutevar8x32_ps(
+        _mm256_load_ps(reinterpret_cast<const float *>(row.apart.data())), segment.raw);
+    const __m256i is_high = _mm256_srai_epi32(_mm256_slli_epi32(segment.raw, 28), 31);
+    return V{_mm256_xor_ps(low, _mm256_and_ps(apart, _mm256_castsi256_ps(is_high)))};
 #else
     segment = hn::And(segment, hn::Set(Integers(), kGeluSegments - 1));
 #if HWY_ARCH_ARM_A64
     // Of each float its four bytes.
     const uint8x16_t bytes = vreinterpretq_u8_u32(
         vmlaq_n_u32(vdupq_n_u32(0x03020100), vreinterpretq_u32_s32(segment.raw), 0x04040404));
-    const uint8x16x2_t table = vld1q_u8_x2(reinterpret_cast<const uint8_t *>(row.data()));
-    return V{vreinterpretq_f32_u8(vqtbl2q_u8(table, bytes))};
+    const uint8x16x4_t table = vld1q_u8_x4(reinterpret_cast<const uint8_t *>(row.values.data()));
+    return V{vreinterpretq_f32_u8(vqtbl4q_u8(table, bytes))};
 #else
-    return hn::GatherIndex(d, row.data(), segment);
+    return hn::GatherIndex(d, row.values.data(), segment);
 #endif
 #endif
 }
@@ -82,14 +86,17 @@ struct Exact {
         V r[N], e[N];
         for (int v = 0; v < N; ++v) {
             const V t = hn::Min(hn::Abs(x[v]), hn::Set(d, kGeluBound));
-            segment[v] = hn::ShiftRight<kGeluShift>(
-                hn::BitCast(Integers(), hn::Add(t, hn::Set(d, kGeluOffset))));
-            r[v] = hn::Sub(t, look_up(kGelu.middle, segment[v]));
-            e[v] = look_up(kGelu.coefficients[kGeluDegree], segment[v]);
+            const V shifted = hn::Add(t, hn::Set(d, kGeluOffset));
+            const auto bits = hn::BitCast(Integers(), shifted);
+            segment[v] = hn::ShiftRight<kGeluShift>(bits);
+            const auto middle = hn::OrAnd(hn::Set(Integers(), 1 << (kGeluShift - 1)), bits,
+                                          hn::Set(Integers(), -(1 << kGeluShift)));
+            r[v] = hn::Sub(shifted, hn::BitCast(d, middle));
+            e[v] = look_up(kGelu[kGeluDegree], segment[v]);
         }
         for (int k = kGeluDegree - 1; k >= 0; --k)
             for (int v = 0; v < N; ++v)
-                e[v] = hn::MulAdd(e[v], r[v], look_up(kGelu.coefficients[k], segment[v]));
+                e[v] = hn::MulAdd(e[v], r[v], look_up(kGelu[k], segment[v]));
         for (int v = 0; v < N; ++v)
             x[v] = hn::MulAdd(hn::Abs(x[v]), e[v], hn::Mul(x[v], hn::Set(d, 0.5F)));
     }

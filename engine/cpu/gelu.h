@@ -4,25 +4,29 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 
 namespace mdrn::cpu {
 
-// Segment i is where the floats t + kGeluOffset have i in the three bits from kGeluShift on: four
-// segments from 0 to 2, four from 2 to 6. In each, e is interpolated at the zeros of a Chebyshev
-// polynomial, to 4e-8. Beyond, e is what it is at the bound: 1/2.
-inline constexpr int kGeluSegments = 8;
-inline constexpr int kGeluDegree = 6;
+// Segment i is where the floats t + kGeluOffset have i in the four bits from kGeluShift on: eight
+// segments from 0 to 2, eight from 2 to 6. In each, e is interpolated at the zeros of a Chebyshev
+// polynomial of the distance from the segment's middle, which is where the bits below are 100...:
+// to 2e-8 below 2 and 1.5e-7 above. In the last it is 1/2, and so beyond.
+inline constexpr int kGeluSegments = 16;
+inline constexpr int kGeluDegree = 4;
 inline constexpr float kGeluOffset = 2;
-inline constexpr int kGeluShift = 21;
+inline constexpr int kGeluShift = 20;
 inline constexpr float kGeluBound = 5.9999995F;  // the last float of the last segment
 
-struct GeluTable {
-    // Of all segments; twice, for vectors of 16.
-    using Row = std::array<float, 2 * kGeluSegments>;
-    alignas(64) Row middle{};
-    alignas(64) std::array<Row, kGeluDegree + 1> coefficients{};  // of (t - middle)^k
+// A coefficient in all segments.
+struct GeluRow {
+    alignas(64) std::array<float, kGeluSegments> values{};
+    // For vectors of eight: the bits in which values[i + 8] differs from values[i].
+    alignas(32) std::array<uint32_t, kGeluSegments / 2> apart{};
 };
+using GeluTable = std::array<GeluRow, kGeluDegree + 1>;  // for each power
 
 // phi(t) (t + t^3/3 + t^5/(3 5) + ...): Abramowitz and Stegun, 26.2.11.
 constexpr double e_of_gelu(double t) {
@@ -39,13 +43,12 @@ constexpr double e_of_gelu(double t) {
 
 constexpr GeluTable make_gelu_table() {
     constexpr size_t kNodes = kGeluDegree + 1;
-    constexpr double kZeros[kNodes] = {
-        -0.9749279121818236, -0.7818314824680298, -0.4338837391175581, 0,
-        0.4338837391175581,  0.7818314824680298,  0.9749279121818236};
-    GeluTable table;
-    for (size_t i = 0; i < kGeluSegments; ++i) {
-        const double half = i < 4 ? 0.25 : 0.5;
-        const double middle = i < 4 ? 0.5 * double(i) + half : double(i) - 2 + half;
+    constexpr double kZeros[kNodes] = {-0.9510565162951535, -0.5877852522924731, 0,
+                                       0.5877852522924731, 0.9510565162951535};
+    GeluTable table{};
+    for (size_t i = 0; i + 1 < kGeluSegments; ++i) {
+        const double half = i < 8 ? 0.125 : 0.25;
+        const double middle = half + (i < 8 ? 0.25 * double(i) : 0.5 * double(i) - 2);
         // Newton's divided differences, then his polynomial multiplied out.
         double nodes[kNodes], divided[kNodes], powers[kNodes] = {};
         for (size_t k = 0; k < kNodes; ++k) {
@@ -60,11 +63,13 @@ constexpr GeluTable make_gelu_table() {
                 powers[j] = powers[j - 1] - nodes[k] * powers[j];
             powers[0] = divided[k] - nodes[k] * powers[0];
         }
-        for (size_t copy : {i, i + kGeluSegments}) {
-            table.middle[copy] = float(middle);
-            for (size_t k = 0; k < kNodes; ++k) table.coefficients[k][copy] = float(powers[k]);
-        }
+        for (size_t k = 0; k < kNodes; ++k) table[k].values[i] = float(powers[k]);
     }
+    table[0].values[kGeluSegments - 1] = 0.5F;
+    for (GeluRow &row : table)
+        for (size_t i = 0; i < kGeluSegments / 2; ++i)
+            row.apart[i] = std::bit_cast<uint32_t>(row.values[i]) ^
+                           std::bit_cast<uint32_t>(row.values[i + kGeluSegments / 2]);
     return table;
 }
 
