@@ -35,7 +35,7 @@ link() { # program [options]
         "-Wl,-rpath,$root/build/release/lib"
 }
 
-compile main harness frames_test options_test properties_test timing_test
+compile main harness frames_test options_test properties_test reuse_test timing_test
 link filter_api_test
 compile main harness allocation_test
 link filter_allocation_test
