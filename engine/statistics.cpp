@@ -23,12 +23,11 @@ mdrn_statistics Statistics::filled(const Stopwatch::Seconds &stages) const {
 }
 
 std::string counts_text(const mdrn_statistics &statistics) {
-    char rate[64] = "";
-    if (statistics.seconds > 0)
-        std::snprintf(rate, sizeof rate, " in %.3g s, %.3g a second", statistics.seconds,
-                      double(statistics.pictures) / statistics.seconds);
+    char time[64];
+    std::snprintf(time, sizeof time, "%.3g a second, %.3g s in all",
+                  double(statistics.pictures) / statistics.seconds, statistics.seconds);
     return std::to_string(statistics.reused) + " of " + std::to_string(statistics.pictures) +
-           " pictures were the same as the one before; all" + rate;
+           " pictures were the same as the one before; " + time;
 }
 
 std::string shares_text(const mdrn_statistics &statistics) {
@@ -45,7 +44,7 @@ std::string shares_text(const mdrn_statistics &statistics) {
         text += share;
     }
     char sum[64];
-    std::snprintf(sum, sizeof sum, "%.3g s were computed: ", all);
+    std::snprintf(sum, sizeof sum, "%.3g s of computation: ", all);
     return sum + text;
 }
 

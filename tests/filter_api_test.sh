@@ -19,7 +19,7 @@ mkdir -p "$build"
 
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 cxx=(c++ -std=c++20 -O1 -g -Wall -Wextra -Wshadow -Wno-missing-field-initializers
-    -D__STDC_CONSTANT_MACROS)
+    -D__STDC_CONSTANT_MACROS "-DMDRN_SOURCE_DIR=\"$root\"")
 ! command -v ccache >/dev/null || cxx=(ccache "${cxx[@]}")
 read -ra cflags < <(pkg-config --cflags libavfilter gtest)
 read -ra libraries < <(pkg-config --static --libs libavfilter gtest)

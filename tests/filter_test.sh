@@ -442,7 +442,7 @@ test_signals() {
         done
         sleep "0.$((RANDOM % 6))"
         kill -"$signal" "$pid"
-        wait "$pid"
+        wait "$pid" 2>/dev/null
         status=$?
         want=255
         [[ $signal != KILL ]] || want=137

@@ -148,6 +148,8 @@ for version in 7.1 8.1 9.0; do
     test_fate "$version"
     test_filter "$version"
 done
+tier 'soak'
+! build_ffmpeg 9.0 --libraries || run_lines soak.log tests/filter_api_test.sh "$built" --soak
 tier 'building FFmpeg'
 run_lines build.log tests/build_test.sh
 tier 'the patch for upstream'

@@ -31,7 +31,7 @@ TEST_P(CudaSoak, OfFramesLeavesNothing) {
         while (const Frame out = graph.receive(false)) {
             ++received;
             // The emulated device does nothing before somebody waits for it.
-            if (in_cuda) ASSERT_TRUE(download(out.get()));
+            ASSERT_TRUE(!in_cuda || download(out.get()));
         }
     }
     expect_flat(before, Footprint::now(), frames - first);

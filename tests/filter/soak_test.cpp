@@ -13,6 +13,9 @@ namespace {
 
 const Source kSource = {AV_PIX_FMT_YUV420P, 16, 12, AVCOL_SPC_BT709, AVCOL_RANGE_MPEG};
 
+// The same weights as the built-in mdrn-s has.
+const std::string kFile = MDRN_SOURCE_DIR "/models/mdrn-s_x2.safetensors";
+
 // Frames that repeat now and then, and what comes of them.
 struct Content {
     Content() {
@@ -63,7 +66,10 @@ TEST(Soak, OfGraphsLeavesNothing) {
     Footprint before;
     for (int i = 0; i < graphs; ++i) {
         if (i == first) before = Footprint::now();
-        Graph graph(mdrn("async_depth=" + std::to_string(1 + i % 3)), kSource);
+        const std::string depth = ":async_depth=" + std::to_string(1 + i % 3);
+        Graph graph(
+            (i % 2 ? "mdrn=device=cpu:model=mdrn-s" : "mdrn=device=cpu:model=" + kFile) + depth,
+            kSource);
         ASSERT_GE(graph.configure(), 0);
         ASSERT_GE(graph.send(content.sent[i % 7].get()), 0);
         if (i % 4 == 3) continue;  // with a frame in flight
