@@ -428,37 +428,7 @@ test_options() {
     done
 }
 
-# Ended by a user, a batch system or the system: what was written is whole frames.
-test_signals() {
-    local signal want pid status i
-    for signal in INT TERM KILL; do
-        rm -f "$tmp/out.nut"
-        "$ffmpeg" -hide_banner -nostdin -v info -f lavfi -i "$(source_of 32x24 1000),format=gray,$mdrn" \
-            -f nut -c:v rawvideo -flush_packets 1 "$tmp/out.nut" 2>"$tmp/log" &
-        pid=$!
-        for ((i = 0; i < 200; i++)); do
-            [[ ! -s $tmp/out.nut ]] || break
-            sleep 0.05
-        done
-        sleep "0.$((RANDOM % 6))"
-        kill -"$signal" "$pid"
-        wait "$pid" 2>/dev/null
-        status=$?
-        want=255
-        [[ $signal != KILL ]] || want=137
-        if ((status != want)); then
-            fail "SIG$signal" "status $status instead of $want"
-        elif ! "$ffmpeg" -v error -i "$tmp/out.nut" -f framecrc - 2>"$tmp/log" |
-            awk -F, '!/^#/ {n++; bad += $5 != 64 * 48} END {exit !n || bad}'; then
-            fail "SIG$signal" 'no frames, or not whole ones'
-        else
-            pass "SIG$signal"
-        fi
-    done
-}
-
 test_options
-test_signals
 test_sizes
 test_timestamps
 test_properties

@@ -135,6 +135,7 @@ tier 'samples, and the commands in the documents'
 if build_ffmpeg --system; then
     run_lines documents.log tests/documents_test.sh "$built" build/release/lib/emulated
     run_lines cluster.log tests/cluster_test.sh "$built"
+    run_lines signals.log tests/signals_test.sh "$built"
 fi
 test_filter_api 5.1
 test_fate 5.1

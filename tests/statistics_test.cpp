@@ -64,8 +64,8 @@ TEST_P(Statistics, AreOfTheTimeThatPicturesTook) {
 // Nine tenths of the multiply-adds are distill's and ECCA's, one in fifty head's. On a machine that
 // is busy with other things a single picture's times may be any.
 TEST_P(Statistics, AreOfTheStagesThatTookIt) {
-    const FloatPicture in(40, 30);
-    FloatPicture out(80, 60);
+    const FloatPicture in(24, 18);
+    FloatPicture out(48, 36);
     const auto plausible = [&] {
         const Context context = open(settings());
         for (int i = 0; i < 3; ++i) EXPECT_EQ(enlarge(context.get(), in.image, out.image), 0);
@@ -77,7 +77,7 @@ TEST_P(Statistics, AreOfTheStagesThatTookIt) {
                share(MDRN_STAGE_HEAD) < 0.1 && share(MDRN_STAGE_TAIL) < 0.25;
     };
     bool once = false;
-    for (int attempt = 0; attempt < 20 && !once; ++attempt) once = plausible();
+    for (int attempt = 0; attempt < 10 && !once; ++attempt) once = plausible();
     EXPECT_TRUE(once);
 }
 

@@ -24,9 +24,10 @@ public:
     Transfer(const Context &context, int depth);
     ~Transfer();
 
-    // A picture's way, in this order, for one that is repeated without upload; one that failed on
-    // it is left behind by the next upload or target. image with its planes on the GPU, where work
-    // on stream finds them.
+    // A picture's way, in this order, without upload for one that is repeated; one that failed on
+    // it is left behind by the next.
+
+    // image with its planes on the GPU, where work on stream finds them.
     mdrn_image upload(const mdrn_image &image, cudaStream_t stream);
     // Where pack shall write image.
     mdrn_image target(const mdrn_image &image);
