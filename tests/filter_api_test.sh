@@ -42,6 +42,7 @@ if ((soak)); then
     compile main harness soak_test
     link filter_soak_test
     programs=(filter_soak_test)
+    export GLIBC_TUNABLES=glibc.malloc.tcache_count=0
 else
     compile main harness frames_test options_test properties_test reuse_test timing_test
     link filter_api_test
