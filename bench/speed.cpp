@@ -131,6 +131,7 @@ void print_warning(void *, mdrn_log_level level, const char *message) {
 mdrn_context *open(const Arguments &arguments) {
     mdrn_settings settings = arguments.settings;
     settings.log = print_warning;
+    settings.reuse = 0;
     mdrn_context *context = nullptr;
     check(mdrn_open(&context, &settings));
     if (arguments.least_memory) {

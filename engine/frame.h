@@ -41,6 +41,9 @@ void check_image(const mdrn_image &image, const char *which);
 // Throws unless out is scale times in, with the same layout and colour.
 void check_pair(const mdrn_image &in, const mdrn_image &out, int scale);
 
+// Whether two images, each of them checked, agree in size, layout and colours.
+bool same_kind(const mdrn_image &a, const mdrn_image &b);
+
 // Keeps zimg's graphs for the last kind of image seen. Alpha is resampled apart (Catmull-Rom) from
 // the image unpacked last and written by pack. Not thread safe.
 class FrameConverter {

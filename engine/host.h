@@ -15,16 +15,15 @@ namespace mdrn {
 // Stages whose frames come and go through frame.h, with maps that tests can look into.
 class HostStages : public Stages {
 public:
+    bool waits() const final { return true; }
     bool reaches(mdrn_memory memory) const final { return memory == MDRN_MEMORY_HOST; }
     uint64_t free_memory() const final { return available_memory(); }
     void unpack(const mdrn_image &image) final {
         frame_.unpack(image, rgb());
         excess_.take(rgb());
     }
-    void pack(const mdrn_image &image) final {
-        excess_.give_back(hr());
-        frame_.pack(hr(), image);
-    }
+    void end() final { excess_.give_back(hr()); }
+    void pack(const mdrn_image &image) final { frame_.pack(hr(), image); }
 
     // The planes that unpack fills (3, H, W) and that pack reads (3, sH, sW).
     virtual Planes rgb() = 0;

@@ -167,7 +167,7 @@ void check_plane(const mdrn_image &image, int index, const char *which) {
                           std::to_string(image.height) + " rows.");
 }
 
-bool same(const mdrn_layout &a, const mdrn_layout &b) {
+bool same_layout(const mdrn_layout &a, const mdrn_layout &b) {
     bool equal = a.model == b.model && a.components == b.components &&
                  a.log2_chroma_w == b.log2_chroma_w && a.log2_chroma_h == b.log2_chroma_h &&
                  a.big_endian == b.big_endian && a.is_float == b.is_float;
@@ -178,6 +178,11 @@ bool same(const mdrn_layout &a, const mdrn_layout &b) {
                 c.shift == d.shift && c.depth == d.depth;
     }
     return equal;
+}
+
+bool same_colour(const mdrn_image &a, const mdrn_image &b) {
+    return a.matrix == b.matrix && a.transfer == b.transfer && a.range == b.range &&
+           a.chroma_location == b.chroma_location;
 }
 
 }  // namespace
@@ -199,14 +204,18 @@ void check_pair(const mdrn_image &in, const mdrn_image &out, int scale) {
                           " times the picture sent is " +
                           std::to_string(int64_t(in.width) * scale) + "x" +
                           std::to_string(int64_t(in.height) * scale) + ".");
-    if (!same(in.layout, out.layout))
+    if (!same_layout(in.layout, out.layout))
         refuse(which, "the layout is not that of the picture sent; copy it from there.");
-    if (in.matrix != out.matrix || in.transfer != out.transfer || in.range != out.range ||
-        in.chroma_location != out.chroma_location)
+    if (!same_colour(in, out))
         refuse(
             which,
             "matrix, transfer, range and chroma location are not those of the picture sent; copy "
             "them from there.");
+}
+
+bool same_kind(const mdrn_image &a, const mdrn_image &b) {
+    return a.width == b.width && a.height == b.height && same_layout(a.layout, b.layout) &&
+           same_colour(a, b);
 }
 
 }  // namespace mdrn

@@ -13,9 +13,11 @@
 
 #include "backends.h"
 #include "error.h"
+#include "last_picture.h"
 #include "model.h"
 #include "network.h"
 #include "os.h"
+#include "statistics.h"
 
 namespace {
 
@@ -44,8 +46,10 @@ struct mdrn_context {
     std::unique_ptr<Stages> stages;
     Size prepared;                 // frame size that the stages are ready for
     uint64_t held = 0;             // bytes that they hold for it
+    LastPicture last;              // whose enlargement they have
     std::deque<void *> in_flight;  // what was sent with them
     bool draining = false;
+    Statistics statistics;
     std::set<std::string> warned;
 
     void warn_once(const std::string &message) {
@@ -110,6 +114,8 @@ void check_settings(const mdrn_settings &settings) {
             "threads is " + std::to_string(settings.threads) + ": it must be 0 (all) to 1024");
     require(settings.async_depth >= 1 && settings.async_depth <= 64,
             "async_depth is " + std::to_string(settings.async_depth) + ": it must be 1 to 64");
+    require(settings.reuse == 0 || settings.reuse == 1,
+            "reuse is " + std::to_string(settings.reuse) + ": it must be 0 or 1");
 }
 
 std::unique_ptr<Stages> make_on_cpu(mdrn_context *context, const WarnOnce &warn) {
@@ -195,6 +201,7 @@ void prepare(mdrn_context &context, Size size) {
         context.warn_once(size_text(size) + ": a slower plan with the same result is taken, in " +
                           bytes_text(least) + " of memory: the fast one needs " + bytes_text(fast) +
                           ", but there are only " + limit.text);
+    context.last.forget();
     context.prepared = {};
     context.held = 0;
     context.stages->prepare(computed_size(size), fits ? Plan::fast : Plan::small);
@@ -203,6 +210,45 @@ void prepare(mdrn_context &context, Size size) {
     const std::string taken = size_text(size) + ": " + bytes_text(context.held) + " of memory, " +
                               (fits ? "fast" : "slower") + " plan";
     log(context.settings, MDRN_LOG_VERBOSE, taken.c_str());
+}
+
+bool has_room(const mdrn_context &context) {
+    return context.in_flight.size() < static_cast<size_t>(context.settings.async_depth);
+}
+
+// A pair of pictures that has been checked, for which the stages are prepared.
+void enlarge(mdrn_context &context, const mdrn_image &in, const mdrn_image &out) {
+    const auto begin = Statistics::Clock::now();
+    const bool reused = context.settings.reuse && context.last.is(in);
+    if (reused) {
+        repeat_picture(*context.stages, out);
+    } else {
+        if (context.settings.reuse) context.last.keep(in);
+        run_network(*context.stages, in, out);
+    }
+    context.statistics.sent(begin, reused);
+}
+
+// Takes the oldest picture out of flight and waits for it.
+int finish(mdrn_context &context) {
+    context.in_flight.pop_front();
+    const int result = guarded(context.settings, [&] { context.stages->finish(); });
+    if (result) context.last.forget();
+    context.statistics.received();
+    return result;
+}
+
+mdrn_statistics statistics_of(const mdrn_context &context) {
+    const Stages &stages = *context.stages;
+    return context.statistics.filled(stages.waits() ? stages.watch.seconds()
+                                                    : Stopwatch::Seconds{});
+}
+
+void tell_statistics(const mdrn_context &context) {
+    const mdrn_statistics statistics = statistics_of(context);
+    if (!statistics.pictures) return;
+    for (const std::string &text : {counts_text(statistics), shares_text(statistics)})
+        if (!text.empty()) log(context.settings, MDRN_LOG_VERBOSE, text.c_str());
 }
 
 mdrn_image read_image(const mdrn_image *given, const char *which) {
@@ -234,6 +280,7 @@ void mdrn_settings_default(mdrn_settings *settings, size_t size) {
     defaults.model = "mdrn";
     defaults.gpu = -1;
     defaults.async_depth = 1;
+    defaults.reuse = 1;
     std::memset(settings, 0, size);
     std::memcpy(settings, &defaults, defaults.size);
 }
@@ -250,6 +297,9 @@ int mdrn_open(mdrn_context **context, const mdrn_settings *settings) {
         opened->settings.model = nullptr;
         opened->model = load_model(read.model && *read.model ? read.model : "mdrn", read.scale);
         opened->stages = make_stages(opened.get());
+        const std::string computing = "enlarging " + std::to_string(opened->model.scale) +
+                                      " times on: " + opened->stages->description();
+        log(read, MDRN_LOG_VERBOSE, computing.c_str());
         *context = opened.release();
     });
 }
@@ -257,6 +307,7 @@ int mdrn_open(mdrn_context **context, const mdrn_settings *settings) {
 void mdrn_close(mdrn_context **context) {
     if (!context || !*context) return;
     mdrn_flush(*context);
+    guarded((*context)->settings, [&] { tell_statistics(**context); });
     delete *context;
     *context = nullptr;
 }
@@ -284,8 +335,7 @@ int mdrn_send(mdrn_context *context, const mdrn_image *in, const mdrn_image *out
         context->draining = true;
         return 0;
     }
-    if (context->in_flight.size() >= static_cast<size_t>(context->settings.async_depth))
-        return MDRN_AGAIN;
+    if (!has_room(*context)) return MDRN_AGAIN;
     if (!context->in_flight.empty() && context->prepared != Size{in->width, in->height})
         return MDRN_AGAIN;
     return guarded(context->settings, [&] {
@@ -296,9 +346,10 @@ int mdrn_send(mdrn_context *context, const mdrn_image *in, const mdrn_image *out
         prepare(*context, {in->width, in->height});
         context->in_flight.push_back(opaque);
         try {
-            run_network(*context->stages, small, large);
+            enlarge(*context, small, large);
         } catch (...) {
             context->in_flight.pop_back();
+            context->last.forget();
             throw;
         }
     });
@@ -306,16 +357,19 @@ int mdrn_send(mdrn_context *context, const mdrn_image *in, const mdrn_image *out
 
 int mdrn_receive(mdrn_context *context, void **opaque) {
     if (context->in_flight.empty()) return context->draining ? MDRN_EOF : MDRN_AGAIN;
-    if (!context->draining &&
-        context->in_flight.size() < static_cast<size_t>(context->settings.async_depth))
-        return MDRN_AGAIN;
+    if (!context->draining && has_room(*context)) return MDRN_AGAIN;
     if (opaque) *opaque = context->in_flight.front();
-    context->in_flight.pop_front();
-    return guarded(context->settings, [&] { context->stages->finish(); });
+    return finish(*context);
 }
 
 void mdrn_flush(mdrn_context *context) {
-    for (; !context->in_flight.empty(); context->in_flight.pop_front())
-        guarded(context->settings, [&] { context->stages->finish(); });
+    while (!context->in_flight.empty()) finish(*context);
     context->draining = false;
+}
+
+void mdrn_get_statistics(const mdrn_context *context, mdrn_statistics *statistics, size_t size) {
+    const mdrn_statistics known = statistics_of(*context);
+    std::memset(statistics, 0, size);
+    std::memcpy(statistics, &known, std::min(size, sizeof known));
+    statistics->size = std::min(size, sizeof known);
 }

@@ -7,8 +7,10 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "mdrn.h"
+#include "stopwatch.h"
 
 namespace mdrn {
 
@@ -36,6 +38,15 @@ enum class Plan {
 class Stages {
 public:
     virtual ~Stages() = default;  // waits for what is under way
+
+    // What computes, for the user to read: "CPU (AVX2), fp32, 2 threads".
+    virtual std::string description() const = 0;
+
+    // Whether a stage is done when its function returns, so that it can be timed.
+    virtual bool waits() const { return false; }
+
+    // Times the stages of run_network().
+    Stopwatch watch;
 
     // Whether images may lie in this memory.
     virtual bool reaches(mdrn_memory memory) const = 0;
@@ -83,18 +94,23 @@ public:
     // Eq. 10, as a running sum: sum (+)= c1's columns of this block times x; c1's bias first.
     virtual void gather(int block) = 0;
 
-    // distill, mdsa, ecca and gather, in one where that saves passes over the maps.
+    // distill, mdsa, ecca and gather, in one where that saves passes over the maps; each is a lap.
     virtual void block(int block) {
         distill(block);
+        watch.lap(MDRN_STAGE_DISTILL);
         mdsa(block);
+        watch.lap(MDRN_STAGE_MDSA);
         ecca(block);
+        watch.lap(MDRN_STAGE_ECCA);
         gather(block);
+        watch.lap(MDRN_STAGE_GATHER);
     }
 
     // Eq. 11: hr = shuffle(conv3x3(BSConv c2 GELU(sum) + f0)) + mean, zero padding: (3, sH, sW).
     virtual void tail() = 0;
 
     // hr -> planes of the image, cropped to its size; integers rounded and clipped, float as it is.
+    // Of one picture any number of times.
     virtual void pack(const mdrn_image &image) = 0;
 
     // Waits until the oldest picture that was packed and not waited for is whole. One in CUDA

@@ -81,6 +81,7 @@ typedef struct MDRNContext {
     char *precision;
     int async_depth;
     int64_t memory;
+    int reuse;
 
     mdrn_device mdrn_device;
     mdrn_precision mdrn_precision;
@@ -125,6 +126,9 @@ static const AVOption mdrn_options[] = {
       "bytes of memory to take at most, 0 for 80% of what is available",
       OFFSET(memory), AV_OPT_TYPE_INT64, { .i64 = 0 },
       INT64_MIN, (double)INT64_MAX, FLAGS },
+    { "reuse",
+      "do not compute a software frame that is the same as the one before",
+      OFFSET(reuse), AV_OPT_TYPE_BOOL, { .i64 = 1 }, 0, 1, FLAGS },
     { NULL }
 };
 
@@ -563,6 +567,7 @@ static int config_output(AVFilterLink *outlink)
     settings.threads     = nb_threads(ctx);
     settings.async_depth = s->async_depth;
     settings.memory      = s->memory;
+    settings.reuse       = s->reuse;
     settings.log         = log_callback;
     settings.log_opaque  = ctx;
 

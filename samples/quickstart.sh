@@ -116,7 +116,7 @@ fi
 timed() {
     local start=$EPOCHREALTIME
     "$ffmpeg" -hide_banner -nostdin -v error -i "$in" -map 0:V:0 -frames:v "$1" -an \
-        -vf "$filter" -f null - >&2 || return 1
+        -vf "$filter:reuse=0" -f null - >&2 || return 1
     awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN {print b - a}'
 }
 export LC_ALL=C # EPOCHREALTIME with a point

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // mdrn.h as a program sees it.
 #include "api.h"
-#include "backends.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "backends.h"
 
 namespace mdrn::test {
 namespace {
@@ -211,6 +215,34 @@ TEST(Api, WithoutAGpuAutoTellsOnceWhyTheCpuComputes) {
     ASSERT_EQ(told.size(), 1U);
     EXPECT_NE(told[0].find("the CPU computes"), std::string::npos) << told[0];
     EXPECT_NE(told[0].find("README.md"), std::string::npos) << told[0];
+}
+
+TEST(Api, AModelsFileIsReadByOpenOnly) {
+    const std::string file = testing::TempDir() + "mdrn_api_test.safetensors";
+    const auto write = [&](const std::string &text) {
+        std::ofstream(file, std::ios::binary | std::ios::trunc) << text;
+    };
+    std::stringstream weights;
+    weights
+        << std::ifstream(MDRN_SOURCE_DIR "/models/mdrn-s_x2.safetensors", std::ios::binary).rdbuf();
+    write(weights.str());
+    mdrn_settings settings = small_settings();
+    settings.model = file.c_str();
+    settings.reuse = 0;
+    const Context context = open(settings);
+    const FloatPicture in(20, 16);
+    FloatPicture first(40, 32), out(40, 32);
+    ASSERT_EQ(enlarge(context.get(), in.image, first.image), 0) << mdrn_last_error();
+    for (const std::string &text :
+         {std::string(), weights.str().substr(0, 5000), std::string(400000, '!')}) {
+        write(text);
+        ASSERT_EQ(enlarge(context.get(), in.image, out.image), 0) << mdrn_last_error();
+        EXPECT_EQ(out.values, first.values);
+        open_error(settings, MDRN_ERROR_MODEL);
+    }
+    std::remove(file.c_str());
+    ASSERT_EQ(enlarge(context.get(), in.image, out.image), 0) << mdrn_last_error();
+    EXPECT_EQ(out.values, first.values);
 }
 
 // The first count columns and rows of a picture, the last of which go on to its edges.

@@ -74,6 +74,7 @@ public:
           scale_(model.scale),
           cuda_(model, device.cudnn.get(), fp16, device.stream, nullptr) {}
 
+    std::string description() const override { return cuda_.description(); }
     uint64_t memory_needed(Size size, Plan plan) const override {
         return cuda_.memory_needed(size, plan);
     }

@@ -133,6 +133,7 @@ protected:
 mdrn_settings two_threads() {
     mdrn_settings settings = small_settings();
     settings.threads = 2;
+    settings.log = [](void *, mdrn_log_level, const char *) {};  // what it is told is made
     return settings;
 }
 
@@ -200,6 +201,22 @@ TEST_F(Failure, OfThreadsToStart) {
         << mdrn_last_error();
 }
 
+TEST_F(Failure, OfEachAllocationInClose) {
+    const FloatPicture in(15, 15);
+    FloatPicture out(30, 30);
+    for_each_failure(allocations, Failing::one, 1, [&](const auto &with_failure) {
+        mdrn_context *context = nullptr;
+        const mdrn_settings settings = two_threads();
+        ASSERT_EQ(mdrn_open(&context, &settings), 0);
+        ASSERT_EQ(enlarge(context, in.image, out.image), 0);
+        with_failure([&] {
+            mdrn_close(&context);
+            return 0;
+        });
+        EXPECT_EQ(context, nullptr);
+    });
+}
+
 struct Format {
     const char *name;
     mdrn_layout layout;
@@ -223,8 +240,10 @@ protected:
         for_each_failure(allocations, failing, 1, [&](const auto &with_failure) {
             const Context context = open(two_threads());
             for (auto &plane : out.memory) std::fill(plane.begin(), plane.end(), Picture::kGuard);
-            const int result =
-                with_failure([&] { return enlarge(context.get(), in.image, out.image); });
+            const int result = with_failure([&] {
+                const int first = enlarge(context.get(), in.image, out.image);
+                return first ? first : enlarge(context.get(), in.image, out.image);  // reused
+            });
             expect_told(result);
             if (result) {
                 EXPECT_EQ(mdrn_receive(context.get(), nullptr), MDRN_AGAIN);

@@ -419,7 +419,7 @@ test_options() {
     refused model=/nowhere/net.safetensors:device=cpu /nowhere/net.safetensors
 
     "$ffmpeg" -hide_banner -h filter=mdrn >"$tmp/help" 2>"$tmp/log"
-    for option in scale model device gpu precision async_depth memory; do
+    for option in scale model device gpu precision async_depth memory reuse; do
         if grep -q "^ *$option  *<" "$tmp/help"; then
             pass "help: $option"
         else

@@ -210,6 +210,77 @@ TEST_F(Guest, PicturesFromTheHostFollowEachOtherIntoCudaMemory) {
     for (int i = 0; i < 3; ++i) expect_close(out[i]->read(), on_cpu(in[i]));
 }
 
+uint64_t reused(const Context &context) {
+    mdrn_statistics statistics;
+    mdrn_get_statistics(context.get(), &statistics, sizeof statistics);
+    return statistics.reused;
+}
+
+TEST_F(Guest, HostPicturesThatAreTheSameAreNotComputedAgain) {
+    const std::string contents = "aabbbaccaa";
+    for (int depth : {1, 2, 3}) {
+        const Context context = open(cuda_settings(depth));
+        std::vector<FloatPicture> out;
+        for (size_t i = 0; i < contents.size(); ++i)
+            out.push_back(FloatPicture(2 * kWidth, 2 * kHeight));
+        for (size_t i = 0; i < contents.size(); ++i) {
+            // Whose planes are the sender's as soon as it has them back.
+            const auto in = std::make_unique<FloatPicture>(picture(kWidth, kHeight, contents[i]));
+            ASSERT_EQ(mdrn_send(context.get(), &in->image, &out[i].image, nullptr), 0);
+            if (int(i) + 1 >= depth) {
+                ASSERT_EQ(mdrn_receive(context.get(), nullptr), 0);
+            }
+        }
+        mdrn_send(context.get(), nullptr, nullptr, nullptr);
+        while (mdrn_receive(context.get(), nullptr) == 0) {
+        }
+        EXPECT_EQ(reused(context), 5U);
+        for (size_t i = 0; i < contents.size(); ++i) {
+            if (i && contents[i] == contents[i - 1])
+                EXPECT_EQ(out[i].values, out[i - 1].values);
+            else
+                expect_close(out[i], on_cpu(picture(kWidth, kHeight, contents[i])));
+        }
+    }
+}
+
+TEST_F(Guest, APictureInCudaMemoryIsComputedEachTime) {
+    const Lender lender(true);
+    mdrn_settings settings = cuda_settings();
+    settings.cuda_context = lender.context;
+    settings.cuda_stream = lender.stream;
+    const Context context = open(settings);
+    const FloatPicture small = picture(kWidth, kHeight, 5);
+    const DevicePicture in(lender, small);
+    const FloatPicture expected = on_cpu(small);
+    // Where the picture is, and whether it is reused.
+    const std::pair<const mdrn_image *, bool> pictures[] = {
+        {&small.image, false}, {&small.image, true},  {&in.image, false},
+        {&in.image, false},    {&small.image, false}, {&small.image, true}};
+    uint64_t count = 0;
+    for (const auto &[image, is_reused] : pictures) {
+        const DevicePicture out(lender, FloatPicture(2 * kWidth, 2 * kHeight));
+        ASSERT_EQ(enlarge(context.get(), *image, out.image), 0) << mdrn_last_error();
+        expect_close(out.read(), expected);
+        count += is_reused;
+        EXPECT_EQ(reused(context), count);
+    }
+}
+
+TEST_F(Guest, SaysInVerboseOutputWhichGpuComputes) {
+    std::string text;
+    mdrn_settings settings = cuda_settings();
+    settings.log_opaque = &text;
+    settings.log = [](void *opaque, mdrn_log_level level, const char *message) {
+        if (level == MDRN_LOG_VERBOSE) *static_cast<std::string *>(opaque) += message;
+    };
+    open(settings);
+    char name[256] = "";
+    ASSERT_EQ(cuDeviceGetName(name, sizeof name, 0), CUDA_SUCCESS);
+    EXPECT_NE(text.find("2 times on: gpu 0 (" + std::string(name) + "), fp32"), std::string::npos)
+        << text;
+}
+
 TEST_F(Guest, WhatCudnnHasNoPlanForIsToldOnce) {
     if (!emulated::kEmulated) GTEST_SKIP() << "this needs the emulated device";
     std::vector<std::string> warnings;
@@ -236,9 +307,10 @@ TEST_F(Guest, WhatCudnnHasNoPlanForIsToldOnce) {
 
 TEST_F(Guest, SizesMayChange) {
     const Context context = open(cuda_settings());
+    int number = 0;
     for (auto [width, height] :
          {std::pair{24, 18}, {24, 18}, {1, 1}, {17, 31}, {17, 31}, {24, 18}}) {
-        const FloatPicture in = picture(width, height, width);
+        const FloatPicture in = picture(width, height, ++number);
         FloatPicture out(2 * width, 2 * height);
         ASSERT_EQ(enlarge(context.get(), in.image, out.image), 0) << mdrn_last_error();
         expect_close(out, on_cpu(in));
@@ -311,7 +383,7 @@ TEST_F(Guest, AGpuThatIsTooOldIsRefusedAndTheCpuTakesItsPlace) {
 // the context is closed right after the failure.
 TEST_F(Guest, FailuresOfTheDriverAreErrorsAndLoseNothing) {
     if (!emulated::kEmulated) GTEST_SKIP() << "this needs the emulated device";
-    const FloatPicture in = picture(15, 15, 1);
+    const FloatPicture in = picture(15, 15, 1), other = picture(15, 15, 2);
     FloatPicture out(30, 30);
     int failures = 0;
     const auto attempt = [&] {
@@ -319,8 +391,9 @@ TEST_F(Guest, FailuresOfTheDriverAreErrorsAndLoseNothing) {
         const mdrn_settings settings = cuda_settings();
         int result = mdrn_open(&opened, &settings);
         const Context context(opened);
-        for (int i = 0; result == 0 && i < 3; ++i)
-            result = enlarge(context.get(), in.image, out.image);
+        // Plain, recorded, launched, and reused.
+        for (const FloatPicture *picture : {&in, &other, &in, &in})
+            if (!result) result = enlarge(context.get(), picture->image, out.image);
         if (result) {
             EXPECT_STRNE(mdrn_last_error(), "");
             ++failures;

@@ -135,6 +135,7 @@ tier 'samples, and the commands in the documents'
 if build_ffmpeg --system; then
     run_lines documents.log tests/documents_test.sh "$built" build/release/lib/emulated
     run_lines cluster.log tests/cluster_test.sh "$built"
+    run_lines signals.log tests/signals_test.sh "$built"
 fi
 test_filter_api 5.1
 test_fate 5.1
@@ -148,6 +149,8 @@ for version in 7.1 8.1 9.0; do
     test_fate "$version"
     test_filter "$version"
 done
+tier 'soak'
+! build_ffmpeg 9.0 --libraries || run_lines soak.log tests/filter_api_test.sh "$built" --soak
 tier 'building FFmpeg'
 run_lines build.log tests/build_test.sh
 tier 'the patch for upstream'

@@ -51,12 +51,14 @@ void CpuStages::distill_map(int block, bool with_c) {
         const int y1 = static_cast<int>(int64_t{size_.height} * (band + 1) / bands);
         Carver carver(memory_->scratch[thread]);
         DistillScratch scratch(carver, model_, std::min(width, size_.width) + 2 * kHalo);
-        distill_strip(block, with_c, x0, x1, y0, y1, scratch);
+        watches_[thread].start();
+        distill_strip(block, with_c, x0, x1, y0, y1, scratch, watches_[thread]);
+        watches_[thread].lap(MDRN_STAGE_DISTILL);
     });
 }
 
 void CpuStages::distill_strip(int index, bool with_c, int x0, int x1, int y0, int y1,
-                              DistillScratch &scratch) {
+                              DistillScratch &scratch, Stopwatch &own) {
     const PackedBlock &block = blocks_[index];
     const int c = model_.features;
     const int d = model_.distilled();
@@ -115,7 +117,10 @@ void CpuStages::distill_strip(int index, bool with_c, int x0, int x1, int y0, in
         kernels_.pointwise(block.c5, in, fused.row(y) + x0, fused.pitch, x1 - x0, Start::bias,
                            Epilogue::none);
         const RowSet &map_of_c = memory_->conv1;
-        if (with_c) c_row(index, fused.row(y) + x0, x1 - x0, map_of_c.row(y) + x0, map_of_c.pitch);
+        if (!with_c) continue;
+        own.lap(MDRN_STAGE_DISTILL);
+        c_row(index, fused.row(y) + x0, x1 - x0, map_of_c.row(y) + x0, map_of_c.pitch);
+        own.lap(MDRN_STAGE_MDSA);
     }
 }
 

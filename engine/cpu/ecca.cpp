@@ -59,6 +59,8 @@ void CpuStages::weigh(int block, bool with_gather) {
     for_bands(height, memory_->keeps ? 1 : 8, [&](int first, int end, int thread) {
         Carver carver(memory_->scratch[thread]);
         const Ring y = rows_of_y(carver);
+        Stopwatch &own = watches_[thread];
+        own.start();
         for (int t = std::max(0, first - 1); t < end + 1; ++t) {
             if (!memory_->keeps && t < height) y_row(block, t, y);
             const int row = t - 1;
@@ -68,7 +70,9 @@ void CpuStages::weigh(int block, bool with_gather) {
             kernels_.depthwise(taps.data(), weights.body_3.bias.data(), rows, y.pitch(),
                                fused.row(row), fused.pitch, x.row(row), x.pitch, x.row(row),
                                x.pitch, c, size_.width, false);
+            own.lap(MDRN_STAGE_ECCA);
             if (with_gather) gather_row(block, row);
+            own.lap(MDRN_STAGE_GATHER);
         }
     });
 }

@@ -56,6 +56,12 @@ PackedBlock packed(const Model &model, int index) {
     return result;
 }
 
+std::string arithmetic(const CpuOptions &options) {
+    const auto names = options.bf16 ? bf16_units() : targets();
+    const std::string &name = options.target.empty() ? names.front() : options.target;
+    return "(" + name + "), " + (options.bf16 ? "bf16" : "fp32");
+}
+
 // The widest strip whose rings stay in a core's second-level cache.
 int strip_for_cache(const Model &model) {
     Carver carver;
@@ -74,9 +80,11 @@ CpuStages::CpuStages(const Model &model, const CpuOptions &options, WarnOnce war
       model_(model),
       kernels_(options.bf16 ? kernels_in_bf16(options.target) : kernels(options.target)),
       exact_(options.bf16 ? kernels("") : kernels_),
+      arithmetic_(arithmetic(options)),
       strip_(options.strip ? (options.strip + kQuantum - 1) / kQuantum * kQuantum
                            : strip_for_cache(model)),
       threads_(options.threads),
+      watches_(threads_.count()),
       arena_(nullptr, [](float *memory) { std::free(memory); }) {
     const int c = model.features;
     for (int block = 0; block < kBlocks; ++block) blocks_[block] = packed(model, block);
@@ -150,6 +158,11 @@ uint64_t CpuStages::memory_needed(Size size, Plan plan) const {
     return (uint64_t{carver.used()} * sizeof(float) + kHuge - 1) / kHuge * kHuge;
 }
 
+std::string CpuStages::description() const {
+    return "CPU " + arithmetic_ + ", " + std::to_string(threads_.count()) +
+           (threads_.count() == 1 ? " thread" : " threads");
+}
+
 void CpuStages::prepare(Size size, Plan plan) {
     memory_.reset();
     arena_.reset();
@@ -174,19 +187,27 @@ void CpuStages::prepare(Size size, Plan plan) {
 // gates it, gather's sum while ECCA makes x.
 void CpuStages::block(int block) {
     distill_map(block, memory_->keeps);
+    watch.lap(watches_);
     disperse(block);
     const auto columns = positions();
+    watch.lap(MDRN_STAGE_MDSA);
     for_bands(size_.height, 1, [&](int first, int end, int thread) {
         Carver carver(memory_->scratch[thread]);
         GateScratch scratch(carver, model_, size_);
         const Ring y = rows_of_y(carver);
+        Stopwatch &own = watches_[thread];
+        own.start();
         for (int row = first; row < end; ++row) {
             gate_row(block, row, columns, scratch);
+            own.lap(MDRN_STAGE_MDSA);
             y_row(block, row, y);
             measure(row, y);
+            own.lap(MDRN_STAGE_ECCA);
         }
     });
+    watch.lap(watches_);
     weigh(block, true);
+    watch.lap(watches_);
 }
 
 void CpuStages::gather(int block) {

@@ -110,6 +110,7 @@ class CpuStages final : public HostStages {
 public:
     CpuStages(const Model &model, const CpuOptions &options, WarnOnce warn);
 
+    std::string description() const override;
     uint64_t memory_needed(Size size, Plan plan) const override;
     void prepare(Size size, Plan plan) override;
     void head() override;
@@ -137,7 +138,7 @@ private:
     void f0_row(int y, const Ring &shifted, float *out, ptrdiff_t pitch);
     void distill_map(int block, bool with_c);
     void distill_strip(int block, bool with_c, int x0, int x1, int y0, int y1,
-                       DistillScratch &scratch);
+                       DistillScratch &scratch, Stopwatch &own);
     void c_row(int block, const float *fused, int columns, float *out, ptrdiff_t pitch);
     const float **c_pointers(int block, int y, const RowSet &scratch, const float **pointers);
     void disperse(int block);
@@ -160,8 +161,10 @@ private:
     const Kernels &kernels_;
     const Kernels
         &exact_;  // where bf16 is too coarse: for pixels, and for x, the sum of all blocks
+    const std::string arithmetic_;  // "(AVX2), fp32"
     int strip_;
     Threads threads_;
+    std::vector<Stopwatch> watches_;  // of each thread, in block()
     std::array<PackedBlock, kBlocks> blocks_;
     PackedBSConv c2_;
     Packed fea_conv_, upsampler_;

@@ -27,6 +27,7 @@ struct Driver {
     CUresult (*error_text)(CUresult error, const char **text);
     CUresult (*count)(int *count);
     CUresult (*device)(CUdevice *device, int index);
+    CUresult (*name)(char *name, int bytes, CUdevice device);
     CUresult (*attribute)(int *value, CUdevice_attribute attribute, CUdevice device);
     CUresult (*retain_primary)(CUcontext *context, CUdevice device);
     CUresult (*release_primary)(CUdevice device);
@@ -62,6 +63,7 @@ Driver open_driver() {
     load(driver.error_text, "cuGetErrorString");
     load(driver.count, "cuDeviceGetCount");
     load(driver.device, "cuDeviceGet");
+    load(driver.name, "cuDeviceGetName");
     load(driver.attribute, "cuDeviceGetAttribute");
     load(driver.retain_primary, "cuDevicePrimaryCtxRetain");
     load(driver.release_primary, "cuDevicePrimaryCtxRelease_v2");
@@ -136,6 +138,12 @@ Context::Context(const CudaOptions &options) {
 
 Context::~Context() {
     if (primary_) driver().release_primary(device_);
+}
+
+std::string Context::description() const {
+    char name[256] = "";
+    driver().check(driver().name(name, sizeof name, device_), "tell the GPU's name");
+    return "gpu " + std::to_string(device_) + " (" + name + ")";
 }
 
 Current::Current(const Context &context) {

@@ -5,6 +5,8 @@
 
 #include <cuda.h>
 
+#include <string>
+
 #include "backends.h"
 
 namespace mdrn::cuda {
@@ -17,6 +19,9 @@ public:
     explicit Context(const CudaOptions &options);
     ~Context();
     Context(const Context &) = delete;
+
+    // "gpu 0 (NVIDIA H100)"
+    std::string description() const;
 
 private:
     friend class Current;

@@ -2,6 +2,7 @@
 // What libmdrn gets from libmdrn_cuda.so: the stages in a context that is lent or its own, pictures
 // in either memory, and a CUDA graph of all that lies between unpack and pack.
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "cuda/context.h"
@@ -101,7 +102,9 @@ struct Inside {
 
 class GuestStages final : public Stages {
 public:
-    GuestStages(const Model &model, const CudaOptions &options, WarnOnce warn) : context_(options) {
+    GuestStages(const Model &model, const CudaOptions &options, WarnOnce warn)
+        : context_(options),
+          description_(context_.description() + (options.half ? ", fp16" : ", fp32")) {
         const Current current(context_);
         inside_ = std::make_unique<Inside>(context_, model, options, std::move(warn));
     }
@@ -114,6 +117,7 @@ public:
         }
     }
 
+    std::string description() const override { return description_; }
     bool reaches(mdrn_memory) const override { return true; }
     uint64_t free_memory() const override {
         const Current current(context_);
@@ -190,6 +194,7 @@ private:
     }
 
     Context context_;
+    const std::string description_;
     std::unique_ptr<Inside> inside_;
 };
 

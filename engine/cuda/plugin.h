@@ -10,7 +10,7 @@
 namespace mdrn::cuda {
 
 // Counts the changes of Plugin.
-inline constexpr uint32_t kPluginVersion = 1;
+inline constexpr uint32_t kPluginVersion = 2;
 
 struct Plugin {
     uint32_t version;   // kPluginVersion

@@ -61,6 +61,7 @@ public:
     CudaStages(const Model &model, Cudnn *cudnn, bool fp16, cudaStream_t stream, WarnOnce warn);
     ~CudaStages() override;
 
+    std::string description() const override { return half_ ? "fp16" : "fp32"; }
     // There is one plan only.
     uint64_t memory_needed(Size size, Plan plan) const override;
     // Warns where cuDNN has no plan for a convolution.

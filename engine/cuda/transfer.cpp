@@ -103,13 +103,16 @@ Transfer::~Transfer() {
     cudaStreamSynchronize(down_);
 }
 
+void Transfer::take_slot() {
+    current_ = std::move(free_.back());
+    free_.pop_back();
+}
+
 mdrn_image Transfer::upload(const mdrn_image &image, cudaStream_t stream) {
-    if (current_) {  // left behind: its copy may be under way
+    if (current_)  // left behind: its copy may be under way
         check(cudaStreamSynchronize(up_), "waiting for a copy");
-    } else {
-        current_ = std::move(free_.back());
-        free_.pop_back();
-    }
+    else
+        take_slot();
     if (on_gpu(image)) return image;
     size_t bytes = 0;
     contiguous(image, nullptr, bytes);
@@ -127,6 +130,7 @@ mdrn_image Transfer::upload(const mdrn_image &image, cudaStream_t stream) {
 }
 
 mdrn_image Transfer::target(const mdrn_image &image) {
+    if (!current_) take_slot();
     if (on_gpu(image)) return image;
     size_t bytes = 0;
     contiguous(image, nullptr, bytes);

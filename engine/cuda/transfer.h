@@ -24,7 +24,9 @@ public:
     Transfer(const Context &context, int depth);
     ~Transfer();
 
-    // A picture's way, in this order; one that failed on it is left behind by the next upload.
+    // A picture's way, in this order, without upload for one that is repeated; one that failed on
+    // it is left behind by the next.
+
     // image with its planes on the GPU, where work on stream finds them.
     mdrn_image upload(const mdrn_image &image, cudaStream_t stream);
     // Where pack shall write image.
@@ -37,6 +39,8 @@ public:
 
 private:
     struct Slot;
+
+    void take_slot();
 
     const Context &context_;
     std::vector<std::unique_ptr<Slot>> free_;

@@ -106,6 +106,10 @@ typedef struct mdrn_settings {
     void *log_opaque;
     void *cuda_context;       /**< CUcontext lent for the life of the mdrn_context; NULL = its own */
     void *cuda_stream;        /**< CUstream of cuda_context, lent likewise; work is enqueued there */
+    int reuse;                /**< 1: a picture in host memory that is the same as the one sent
+                                   before, in every sample and in its colours, is not computed
+                                   again: what came of that one is written once more, with the same
+                                   bits in a small part of the time. 0: each one is computed */
 } mdrn_settings;
 
 /**
@@ -215,8 +219,9 @@ typedef struct mdrn_image {
 /**
  * The least bytes with which pictures of width x height can be enlarged:
  * settings.memory must be at least that. Up to a quarter more is taken where it
- * may be, which saves up to a tenth of the time. The model (a few MiB) and the
- * conversion of colours (some rows; with alpha 4 bytes a pixel) are not counted.
+ * may be, which saves up to a tenth of the time. The model (a few MiB), the
+ * conversion of colours (some rows; with alpha 4 bytes a pixel) and the copy of a
+ * picture that settings.reuse takes are not counted.
  */
 MDRN_API int mdrn_memory_needed(const mdrn_context *context, int width, int height,
                                 uint64_t *bytes);
@@ -266,6 +271,36 @@ MDRN_API int mdrn_receive(mdrn_context *context, void **opaque);
  * more, and takes pictures again, also after a drain.
  */
 MDRN_API void mdrn_flush(mdrn_context *context);
+
+/** The stages of the network, and what lies before and behind it. */
+typedef enum mdrn_stage {
+    MDRN_STAGE_UNPACK = 0, /**< from the picture's layout and colours to RGB */
+    MDRN_STAGE_HEAD,
+    MDRN_STAGE_DISTILL,    /**< this and the next three: once in each of eight blocks */
+    MDRN_STAGE_MDSA,
+    MDRN_STAGE_ECCA,
+    MDRN_STAGE_GATHER,
+    MDRN_STAGE_TAIL,
+    MDRN_STAGE_PACK,       /**< from RGB to the picture's layout and colours */
+    MDRN_STAGES,
+} mdrn_stage;
+
+/** What a context has done since it was opened. */
+typedef struct mdrn_statistics {
+    size_t size;
+    uint64_t pictures; /**< sent */
+    uint64_t reused;   /**< those of them that were not computed; see settings.reuse */
+    double seconds;    /**< from the first picture sent to the last one received */
+    double stage_seconds[MDRN_STAGES]; /**< of computation, by mdrn_stage; all 0 on a GPU */
+} mdrn_statistics;
+
+/**
+ * Fills statistics; may be called at any time. mdrn_close() tells the same to
+ * settings.log at level MDRN_LOG_VERBOSE.
+ * @param size sizeof(mdrn_statistics) as the caller was compiled with
+ */
+MDRN_API void mdrn_get_statistics(const mdrn_context *context, mdrn_statistics *statistics,
+                                  size_t size);
 
 #ifdef __cplusplus
 }

@@ -14,6 +14,7 @@ class ReferenceStages final : public HostStages {
 public:
     ReferenceStages(const Model &model, WarnOnce warn);
 
+    std::string description() const override { return "reference, fp32"; }
     uint64_t memory_needed(Size size, Plan plan) const override;
     void prepare(Size size, Plan plan) override;
     void head() override;

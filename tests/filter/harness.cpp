@@ -17,10 +17,11 @@ namespace filter_test {
 namespace {
 
 std::mutex log_mutex;
+int log_level;
 std::string log_text;
 
 void write_log(void *, int level, const char *format, va_list arguments) {
-    if (level > AV_LOG_INFO) return;
+    if (level > log_level) return;
     char line[2048];
     vsnprintf(line, sizeof line, format, arguments);
     const std::lock_guard lock(log_mutex);
@@ -183,7 +184,8 @@ AVFilterContext *Graph::filter(const char *name) const {
     return nullptr;
 }
 
-Log::Log() {
+Log::Log(int level) {
+    log_level = level;
     log_text.clear();
     av_log_set_callback(write_log);
 }

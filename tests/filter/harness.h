@@ -8,6 +8,7 @@ extern "C" {
 #include <libavfilter/buffersrc.h>
 #include <libavfilter/version.h>
 #include <libavutil/frame.h>
+#include <libavutil/log.h>
 #include <libavutil/pixfmt.h>
 }
 
@@ -78,10 +79,10 @@ private:
     int status_ = 0;
 };
 
-// All that av_log() is told at level info and above while this lives; one at a time.
+// All that av_log() is told at this level and above while this lives; one at a time.
 class Log {
 public:
-    Log();
+    explicit Log(int level = AV_LOG_INFO);
     ~Log();
     const std::string &text() const;
     int count(const std::string &words) const;

@@ -42,6 +42,7 @@ Upscaler::Upscaler(const std::string &model, int scale, mdrn_device device,
     settings.precision = precision;
     settings.threads = threads;
     settings.log = warn;
+    settings.reuse = 0;  // a picture is sent twice to be timed
     mdrn_context *context = nullptr;
     check(mdrn_open(&context, &settings));
     context_.reset(context);
