@@ -57,7 +57,7 @@ CudaStages::CudaStages(const Model &model, Cudnn *cudnn, bool fp16, cudaStream_t
       half_(fp16),
       warn_(std::move(warn)),
       queue_{stream, {}},
-      weights_(model, fp16, stream) {
+      weights_(model, fp16, can_fuse(model, fp16), stream) {
     check(cudaMallocHost(reinterpret_cast<void **>(&odd_), sizeof *odd_),
           "allocating pinned memory");
     *odd_ = 0;

@@ -54,6 +54,11 @@ struct Places {
     void *workspace;
 };
 
+// Whether there is a fused path for this model: for C = 56 and 28, in fp16.
+inline bool can_fuse(const Model &model, bool fp16) {
+    return fp16 && (model.features == 56 || model.features == 28);
+}
+
 class CudaStages final : public Stages {
 public:
     // cudnn must outlive the stages (null: no cuDNN, plain kernels instead). The context that is
@@ -84,6 +89,8 @@ public:
 
     // Where work is enqueued from now on, and who is told of each launch.
     Queue &queue() { return queue_; }
+
+    void fused_distill(int block);  // x -> fused, dispersed
 
     // For tests: where things lie, and a map from and to (C, H, W) without gaps, after all that was
     // enqueued before.
