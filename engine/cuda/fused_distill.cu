@@ -69,6 +69,11 @@ struct Tile {
     }
 };
 
+// The lane's pixel of eight: in this order halves of a warp read 56 channels from different banks.
+__device__ __forceinline__ int own_pixel() {
+    return lane_pixel() % 4 * 2 + lane_pixel() / 4;
+}
+
 __device__ __forceinline__ int warp() {
     return threadIdx.x / 32;
 }
@@ -80,8 +85,10 @@ __device__ __forceinline__ void fetch(const Arguments &a, const Tile &tile,
     constexpr int kHalves = C % 8 == 0 ? 8 : 4;  // of a copy
     const Region all = tile.region(a, kHalo);
     const int count = (all.right - all.left) * (C / kHalves);
+#pragma unroll 1  // for want of registers
     for (int y = all.top + warp(); y < all.bottom; y += kWarps) {
         const size_t first = static_cast<size_t>(tile.top + y) * a.width + tile.left + all.left;
+#pragma unroll 1
         for (int i = threadIdx.x % 32; i < count; i += 32)
             copy_async<2 * kHalves>(r + (y * kPitch + all.left) * C + i * kHalves,
                                     x + first * C + i * kHalves);
@@ -89,34 +96,82 @@ __device__ __forceinline__ void fetch(const Arguments &a, const Tile &tile,
     copy_commit();
 }
 
-// sums += what one step of a tile's weights gives with x.
+// sums += what one step of In channels, x, gives with a tile's weights.
 template <int In>
-__device__ __forceinline__ void multiply_add(Sums &sums, uint2 weights, const Halves<In> &x,
-                                             int step) {
-    const auto &low = x.v[2 * step];
-    if (2 * step + 1 < kTiles<In>) {
-        const auto &high = x.v[2 * step + 1];
+__device__ __forceinline__ void multiply_add(Sums &sums, uint2 weights, int step,
+                                             const Halves<16> &x) {
+    const auto &low = x.v[0], &high = x.v[1];
+    if (2 * step + 1 < kTiles<In>)
         multiply_add(sums, Rows<16>{low[0], low[1], high[0], high[1]},
                      Columns<16>{weights.x, weights.y});
-    } else {
+    else
         multiply_add(sums, Rows<8>{low[0], low[1]}, Columns<8>{weights.x});
+}
+
+// The same for P rows of pixels and some tiles of Out channels, from `first` on: weights are read
+// once for all rows.
+template <int In, int Out, int Count, int P>
+__device__ __forceinline__ void multiply_add(Sums (&y)[P][Count], const Fragments &weights,
+                                             int first, int step, const Halves<16> (&x)[P]) {
+    const uint2 *lane = static_cast<const uint2 *>(weights.data) +
+                        32 * (step * kTiles<Out> + first) + threadIdx.x % 32;
+#pragma unroll
+    for (int tile = 0; tile < Count; ++tile) {
+        const uint2 b = lane[32 * tile];
+#pragma unroll
+        for (int p = 0; p < P; ++p) multiply_add<In>(y[p][tile], b, step, x[p]);
     }
 }
 
-// y_p += weights x_p for some tiles of outputs, from `first` on; each weight is read once for all
-// p.
-template <int In, int Out, int Count, int P>
-__device__ __forceinline__ void multiply_add(Sums (&y)[P][Count], const Fragments &weights,
-                                             int first, const Halves<In> (&x)[P]) {
-    const uint2 *lane = static_cast<const uint2 *>(weights.data) + 32 * first + threadIdx.x % 32;
+// One step of the channels of two pixels, as load_pixels() gives them.
+template <int C>
+__device__ __forceinline__ Halves<16> load_step(const __half *map, const int (&pixel)[2],
+                                                int step) {
+    Halves<16> x = {};
 #pragma unroll
-    for (int step = 0; step < kSteps<In>; ++step)
-#pragma unroll
-        for (int tile = 0; tile < Count; ++tile) {
-            const uint2 b = lane[32 * (step * kTiles<Out> + tile)];
-#pragma unroll
-            for (int p = 0; p < P; ++p) multiply_add(y[p][tile], b, x[p], step);
+    for (int p = 0; p < 2; ++p) {
+        const __half *at = map + pixel[p] * C;
+        if (step < C / 16) {
+            const uint2 four = *reinterpret_cast<const uint2 *>(at + 16 * step + 4 * lane_column());
+            x.v[0][p] = four.x;
+            x.v[1][p] = four.y;
+            continue;
         }
+#pragma unroll
+        for (int tile = 0; tile < 2; ++tile) {
+            const int channel = 8 * (2 * step + tile) + 2 * lane_column();
+            if (channel < C) x.v[tile][p] = *reinterpret_cast<const unsigned *>(at + channel);
+        }
+    }
+    return x;
+}
+
+// Rounded to half, as the next product takes them.
+template <int C, int Count>
+__device__ __forceinline__ Halves<C> rounded(const Sums (&sums)[Count]) {
+    Halves<C> halves;
+#pragma unroll
+    for (int i = 0; i < 2 * Count; ++i)
+        halves.v[i / 2][i % 2] = pair_of(sums[i / 2].v[i % 2 * 2], sums[i / 2].v[i % 2 * 2 + 1]);
+    return halves;
+}
+
+template <int C>
+__device__ __forceinline__ void store_step(__half *map, const int (&pixel)[2], int step,
+                                           const Halves<16> &y) {
+#pragma unroll
+    for (int p = 0; p < 2; ++p) {
+        __half *at = map + pixel[p] * C;
+        if (step < C / 16) {
+            *reinterpret_cast<uint2 *>(at + 16 * step + 4 * lane_column()) = {y.v[0][p], y.v[1][p]};
+            continue;
+        }
+#pragma unroll
+        for (int tile = 0; tile < 2; ++tile) {
+            const int channel = 8 * (2 * step + tile) + 2 * lane_column();
+            if (channel < C) *reinterpret_cast<unsigned *>(at + channel) = y.v[tile][p];
+        }
+    }
 }
 
 // The first of this lane's two channels of a tile of C channels; perhaps there are none.
@@ -126,38 +181,38 @@ __device__ __forceinline__ int channel_of(int tile) {
     return tile < C / 16 * 2 ? tile / 2 * 16 + 4 * t + tile % 2 * 2 : 8 * tile + 2 * t;
 }
 
-// pw = weights r, pixel by pixel, for rows [top, bottom) of the tile. Half of the warps have the
-// first half of the outputs: their weights stay in registers.
+// pw = weights r, pixel by pixel, for rows [top, bottom) of the tile. A warp has sixteen of the
+// outputs, whose weights stay in registers.
 template <int C, int Out>
 __device__ __forceinline__ void pointwise(const Fragments &weights, int top, int bottom,
                                           const __half *r, __half *pw) {
-    constexpr int kOwn = (kTiles<Out> + 1) / 2;
-    const int own = warp() % 2 * kOwn;
+    constexpr int kShares = kSteps<Out>;
+    const int own = warp() % kShares;
     const uint2 *lane = static_cast<const uint2 *>(weights.data) + threadIdx.x % 32;
-    uint2 b[kSteps<C>][kOwn];
+    uint2 b[kSteps<C>][2];
 #pragma unroll
     for (int step = 0; step < kSteps<C>; ++step)
 #pragma unroll
-        for (int tile = 0; tile < kOwn; ++tile)
-            b[step][tile] = lane[32 * (step * kTiles<Out> + least(own + tile, kTiles<Out> - 1))];
+        for (int tile = 0; tile < 2; ++tile)
+            b[step][tile] =
+                lane[32 * (step * kTiles<Out> + least(2 * own + tile, kTiles<Out> - 1))];
     const int end = bottom * kPitch;  // where half of a warp's pixels may be left
-    for (int first = top * kPitch + warp() / 2 * 16; first < end; first += kWarps / 2 * 16) {
-        const auto pixel = static_cast<size_t>(first + lane_pixel());
-        const size_t pixels[2] = {pixel, first + 8 < end ? pixel + 8 : pixel};
-        const Halves<C> x = load_pixels<C>(r, pixels);
+    for (int first = top * kPitch + warp() / kShares * 16; first < end;
+         first += kWarps / kShares * 16) {
+        const int pixel = first + own_pixel();
+        const int pixels[2] = {pixel, first + 8 < end ? pixel + 8 : pixel};
+        Halves<16> x[kSteps<C>];
 #pragma unroll
-        for (int tile = 0; tile < kOwn; ++tile) {
-            if (own + tile >= kTiles<Out>) continue;
-            Sums sums = {};
+        for (int step = 0; step < kSteps<C>; ++step) x[step] = load_step<C>(r, pixels, step);
+        Sums sums[2] = {};
 #pragma unroll
-            for (int step = 0; step < kSteps<C>; ++step) multiply_add(sums, b[step][tile], x, step);
-            const int channel = channel_of<Out>(own + tile);
-            if (Out % 8 != 0 && channel >= Out) continue;
+        for (int tile = 0; tile < 2; ++tile) {
+            if (2 * own + tile >= kTiles<Out>) continue;
 #pragma unroll
-            for (int p = 0; p < 2; ++p)
-                store(pw + pixels[p] * Out + channel,
-                      Floats<2>{{sums.v[2 * p], sums.v[2 * p + 1]}});
+            for (int step = 0; step < kSteps<C>; ++step)
+                multiply_add<C>(sums[tile], b[step][tile], step, x[step]);
         }
+        store_step<Out>(pw, pixels, own, rounded<16>(sums));
     }
 }
 
@@ -202,50 +257,21 @@ __device__ __forceinline__ void refine(const Arguments &a, const Tile &tile, con
     }
 }
 
-// This lane's pixels of the rows of the tile that are its warp's; those that the frame has not
-// stand for some that it has.
-template <int P>
-struct Pixels {
-    int y[P], x[2];
-    bool inside[P][2];
-    bool any;  // of them, of the whole warp's
-
-    __device__ __forceinline__ Pixels(const Arguments &a, const Tile &tile) {
-        const Region own = tile.region(a, 0);
-        any = kHalo + warp() < own.bottom;
-#pragma unroll
-        for (int i = 0; i < 2; ++i) {
-            const int column = kHalo + lane_pixel() + 8 * i;
-            x[i] = least(column, own.right - 1);
-#pragma unroll
-            for (int p = 0; p < P; ++p) {
-                const int row = kHalo + warp() + kWarps * p;
-                y[p] = least(row, own.bottom - 1);
-                inside[p][i] = row < own.bottom && column < own.right;
-            }
-        }
-    }
-};
-
-// fused += c5's columns of the part of d_k times it.
-template <int C, int P>
-__device__ __forceinline__ void fuse(Sums (&fused)[P][kTiles<C>], const Fragments &c5, int part,
-                                     const Halves<16> (&d_k)[P]) {
-    const auto *data = static_cast<const uint2 *>(c5.data);
-    multiply_add<16, C>(fused, Fragments{data + part * kTiles<C> * 32}, 0, d_k);
+// The p-th row of the tile that this warp has, and the lane's i-th pixel of it. Some may be beyond
+// the frame's edges, or the last warps' rows beyond the tile's.
+__device__ __forceinline__ int row_of(int p) {
+    return kHalo + warp() + kWarps * p;
+}
+__device__ __forceinline__ int column_of(int i) {
+    return kHalo + own_pixel() + 8 * i;
 }
 
 // d_k = GELU(c_d r), sixteen channels at a time.
 template <int C, int P>
-__device__ __forceinline__ void distill(const Arguments &a, int k, const Pixels<P> &pixels,
-                                        const __half *r, Sums (&fused)[P][kTiles<C>]) {
+__device__ __forceinline__ void distill(const Arguments &a, int k, const __half *r,
+                                        Sums (&fused)[P][kTiles<C>]) {
     constexpr int kD = C / 2;
-    Halves<C> r_k[P];
-#pragma unroll
-    for (int p = 0; p < P; ++p)
-        r_k[p] = load_pixels<C>(r, {size_t(pixels.y[p] * kPitch + pixels.x[0]),
-                                    size_t(pixels.y[p] * kPitch + pixels.x[1])});
-#pragma unroll
+#pragma unroll 1  // for want of registers
     for (int part = 0; part < kTiles<kD> / 2; ++part) {
         Sums d[P][2];
 #pragma unroll
@@ -255,81 +281,84 @@ __device__ __forceinline__ void distill(const Arguments &a, int k, const Pixels<
 #pragma unroll
             for (int p = 0; p < P; ++p) d[p][tile] = {bias.v[0], bias.v[1], bias.v[0], bias.v[1]};
         }
-        multiply_add<C, kD>(d, a.weights.c_d[k], 2 * part, r_k);
+#pragma unroll
+        for (int step = 0; step < kSteps<C>; ++step) {
+            Halves<16> r_k[P];
+#pragma unroll
+            for (int p = 0; p < P; ++p) {
+                const int row = least(row_of(p), a.rows + kHalo) * kPitch;
+                r_k[p] = load_step<C>(r, {row + column_of(0), row + column_of(1)}, step);
+            }
+            multiply_add<C, kD>(d, a.weights.c_d[k], 2 * part, step, r_k);
+        }
         Halves<16> d_k[P];
 #pragma unroll
-        for (int p = 0; p < P; ++p)
+        for (int p = 0; p < P; ++p) {
 #pragma unroll
-            for (int i = 0; i < 4; ++i)
-                d_k[p].v[i / 2][i % 2] =
-                    pair_of(gelu(d[p][i / 2].v[i % 2 * 2]), gelu(d[p][i / 2].v[i % 2 * 2 + 1]));
-        fuse<C>(fused, a.weights.c5[k], part, d_k);
+            for (int i = 0; i < 8; ++i) d[p][i / 4].v[i % 4] = gelu(d[p][i / 4].v[i % 4]);
+            d_k[p] = rounded<16>(d[p]);
+        }
+        multiply_add<kD, C>(fused, a.weights.c5[k], 0, part, d_k);
     }
 }
 
 // d_4 = GELU(dw pw), sixteen channels at a time.
 template <int C, int P>
-__device__ __forceinline__ void distill_last(const Arguments &a, const Tile &tile,
-                                             const Pixels<P> &pixels, const __half *pw,
+__device__ __forceinline__ void distill_last(const Arguments &a, const Tile &tile, const __half *pw,
                                              Sums (&fused)[P][kTiles<C>]) {
     constexpr int kD = C / 2;
     const Depthwise &dw = a.dw[3];
+    const Region own = tile.region(a, 0);
+    int column[2][3];
 #pragma unroll
+    for (int i = 0; i < 6; ++i)
+        column[i / 3][i % 3] =
+            tile.column(a, least(column_of(i / 3), own.right - 1) + i % 3 - 1) * kD;
+#pragma unroll 1  // for want of registers
     for (int part = 0; part < kTiles<kD> / 2; ++part) {
         Halves<16> d_4[P] = {};
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
             const int channel = channel_of<kD>(2 * part + half);
             if (channel >= kD) continue;
-            Floats<2> taps[9];
-#pragma unroll
-            for (int k = 0; k < 9; ++k) taps[k] = load<2>(dw.taps + k * kD + channel);
             const Floats<2> bias = load<2>(dw.bias + channel);
 #pragma unroll
-            for (int i = 0; i < 2 * P; ++i) {
-                const int y = pixels.y[i / 2], x = pixels.x[i % 2];
-                Floats<2> sum = bias;
+            for (int p = 0; p < P; ++p) {
+                Floats<2> sums[2] = {bias, bias};
 #pragma unroll
                 for (int k = 0; k < 9; ++k) {
-                    const int from =
-                        tile.row(a, y + k / 3 - 1) * kPitch + tile.column(a, x + k % 3 - 1);
-                    sum = multiply_add(load<2>(pw + from * kD + channel), taps[k], sum);
+                    const int y = tile.row(a, least(row_of(p), own.bottom - 1) + k / 3 - 1);
+                    const __half *row = pw + y * kPitch * kD + channel;
+                    const Floats<2> tap = load<2>(dw.taps + k * kD + channel);
+#pragma unroll
+                    for (int i = 0; i < 2; ++i)
+                        sums[i] = multiply_add(load<2>(row + column[i][k % 3]), tap, sums[i]);
                 }
-                sum = gelu(sum);
-                d_4[i / 2].v[half][i % 2] = pair_of(sum.v[0], sum.v[1]);
+#pragma unroll
+                for (int i = 0; i < 2; ++i)
+                    d_4[p].v[half][i] = pair_of(gelu(sums[i].v[0]), gelu(sums[i].v[1]));
             }
         }
-        fuse<C>(fused, a.weights.c5[3], part, d_4);
+        multiply_add<kD, C>(fused, a.weights.c5[3], 0, part, d_4);
     }
 }
 
 // fused and conv1 of it, to device memory.
-template <int C, int P>
-__device__ __forceinline__ void finish(const Arguments &a, const Tile &tile,
-                                       const Pixels<P> &pixels, const Sums (&sums)[P][kTiles<C>],
-                                       __half *__restrict__ fused, __half *__restrict__ dispersed) {
+template <int C>
+__device__ __forceinline__ void finish(const Arguments &a, const Tile &tile, int row,
+                                       const Sums (&sums)[kTiles<C>], __half *__restrict__ fused,
+                                       __half *__restrict__ dispersed) {
     constexpr int kC1 = kDispersed<C>;
-    Halves<C> out[P];
-#pragma unroll
-    for (int p = 0; p < P; ++p)
-#pragma unroll
-        for (int i = 0; i < 2 * kTiles<C>; ++i)
-            out[p].v[i / 2][i % 2] =
-                pair_of(sums[p][i / 2].v[i % 2 * 2], sums[p][i / 2].v[i % 2 * 2 + 1]);
-    Sums conv1[P][kTiles<kC1>] = {};
-    multiply_add<C, kC1>(conv1, a.weights.conv1, 0, out);
-#pragma unroll
-    for (int p = 0; p < P; ++p) {
-        const size_t row = static_cast<size_t>(tile.top + pixels.y[p]) * a.width + tile.left;
-        const size_t at[2] = {row + pixels.x[0], row + pixels.x[1]};
-        store_pixels<C>(fused, at, pixels.inside[p], out[p]);
-        Halves<kC1> c;
-#pragma unroll
-        for (int i = 0; i < 2 * kTiles<kC1>; ++i)
-            c.v[i / 2][i % 2] =
-                pair_of(conv1[p][i / 2].v[i % 2 * 2], conv1[p][i / 2].v[i % 2 * 2 + 1]);
-        store_pixels<kC1>(dispersed, at, pixels.inside[p], c);
-    }
+    const Halves<C> out = rounded<C>(sums);
+    Tiles<kC1> conv1 = {};
+    multiply_add(conv1, a.weights.conv1, out);
+    const Region own = tile.region(a, 0);
+    const size_t first = static_cast<size_t>(tile.top + row) * a.width + tile.left;
+    const size_t at[2] = {first + column_of(0), first + column_of(1)};
+    const bool inside[2] = {row < own.bottom && column_of(0) < own.right,
+                            row < own.bottom && column_of(1) < own.right};
+    store_pixels<C>(fused, at, inside, out);
+    store_pixels<kC1>(dispersed, at, inside, rounded<kC1>(conv1.tile));
 }
 
 // x (H, W, C) -> fused (H, W, C), dispersed (H, W, kDispersed). A warp has P rows of each tile.
@@ -343,7 +372,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     const int stride = static_cast<int>(gridDim.x);
     for (int i = blockIdx.x; i < a.tiles; i += stride) {
         const Tile tile(a, i);
-        const Pixels<P> pixels(a, tile);
+        const bool has_rows = row_of(0) < tile.region(a, 0).bottom;
         const Tiles<C> bias = spread<C>(a.weights.c5_bias);
         Sums sums[P][kTiles<C>];
 #pragma unroll
@@ -353,9 +382,9 @@ __global__ void __launch_bounds__(kThreads, 1)
         copy_wait();
         __syncthreads();
         for (int k = 0; k < 3; ++k) {
-            if (pixels.any) distill<C>(a, k, pixels, r, sums);
             const Region before = tile.region(a, kHalo - k);
             pointwise<C, C>(a.weights.c_r[k], before.top, before.bottom, r, pw);
+            if (has_rows) distill<C>(a, k, r, sums);
             __syncthreads();
             refine<C>(a, tile, a.dw[k], kHalo - 1 - k, pw, r);
             __syncthreads();
@@ -364,9 +393,10 @@ __global__ void __launch_bounds__(kThreads, 1)
         pointwise<C, C / 2>(a.weights.c4, last.top, last.bottom, r, pw);
         __syncthreads();
         if (i + stride < a.tiles) fetch<C>(a, Tile(a, i + stride), x, r);
-        if (!pixels.any) continue;
-        distill_last<C>(a, tile, pixels, pw, sums);
-        finish<C>(a, tile, pixels, sums, fused, dispersed);
+        if (!has_rows) continue;
+        distill_last<C>(a, tile, pw, sums);
+#pragma unroll
+        for (int p = 0; p < P; ++p) finish<C>(a, tile, row_of(p), sums[p], fused, dispersed);
     }
 }
 
