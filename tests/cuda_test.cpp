@@ -33,6 +33,8 @@ int roundings(const std::string &stage) {
     if (stage == "distill") return 10;  // x; three times pw and r; c4's pw, d, fused
     if (stage == "mdsa") return 3;      // fused, c, fused
     if (stage == "ecca") return 4;      // fused, x, body_0, x
+    if (stage == "block") return 17;    // all of these three
+    if (stage == "blocks") return 34;
     return 13;  // x, eight times the sum; its GELU, c2's pw, the restored map, subpixels
 }
 
@@ -53,7 +55,8 @@ void expect_close(const Result &cuda, const Result &plain, Content content, bool
         power += double(plain.values[i]) * plain.values[i];
     }
     // Behind MDSA's gate stands a variance: what is about the square of the input is rounded.
-    const float grown = plain.stage == "mdsa" && content == Content::extremes ? largest : 1;
+    const bool gates = plain.stage != "head" && plain.stage != "distill" && plain.stage != "ecca";
+    const float grown = gates && content == Content::extremes ? largest : 1;
     largest *= grown;
     if (!half) {
         EXPECT_LE(most, 1e-5F * largest) << plain.stage;
@@ -117,6 +120,52 @@ TEST_P(CudaStages, AgreeWithTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CudaStages, testing::ValuesIn(cases()));
+
+class CudaFused : public emulated::Device, public testing::WithParamInterface<Case> {};
+
+// Two blocks, of which the second gathers for both.
+TEST_P(CudaFused, BlocksAgreeWithTheReference) {
+    const Case &the = GetParam();
+    Random random(seed_of_run());
+    Model model = random_model(the.features, the.scale, random);
+    model.visit([](const std::string &, const std::vector<int64_t> &, Values &values) {
+        for (float &value : values) round_to_half(value);
+    });
+    const auto plain = make_reference_stages(model, quiet);
+    const test::Device device;
+    DeviceStages cuda(model, device, true, cuda::Path::fused);
+    for (Content content :
+         {Content::random, Content::impulses, Content::extremes, Content::constant}) {
+        SCOPED_TRACE("content " + std::to_string(static_cast<int>(content)) +
+                     ", MDRN_SEED=" + std::to_string(seed_of_run()));
+        const Values x = make(content, model.features, the.size, random);
+        const auto run = [&](HostStages &stages) {
+            std::vector<Result> results;
+            Values out(x.size());
+            stages.prepare(the.size, Plan::fast);
+            for (Map map : {Map::x, Map::fused}) stages.write(map, x.data());
+            for (int block = 0; block < kBlocks; ++block) {
+                stages.write(Map::x, x.data());
+                stages.block(block);
+                stages.read(Map::x, out.data());
+                if (block < 2) results.push_back({"block", the.size, out});
+            }
+            return results;
+        };
+        const auto expected = run(*plain), ours = run(cuda);
+        for (size_t i = 0; i < ours.size(); ++i)
+            expect_close(ours[i], expected[i], content, true);
+    }
+}
+
+std::vector<Case> fused_cases() {
+    std::vector<Case> all;
+    for (const Case &the : cases())
+        if (the.half && !the.plain && (the.features == 56 || the.features == 28)) all.push_back(the);
+    return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CudaFused, testing::ValuesIn(fused_cases()));
 
 struct Network {
     std::string weights;  // "mdrn_x2"
