@@ -153,15 +153,15 @@ TEST_P(CudaFused, BlocksAgreeWithTheReference) {
             return results;
         };
         const auto expected = run(*plain), ours = run(cuda);
-        for (size_t i = 0; i < ours.size(); ++i)
-            expect_close(ours[i], expected[i], content, true);
+        for (size_t i = 0; i < ours.size(); ++i) expect_close(ours[i], expected[i], content, true);
     }
 }
 
 std::vector<Case> fused_cases() {
     std::vector<Case> all;
     for (const Case &the : cases())
-        if (the.half && !the.plain && (the.features == 56 || the.features == 28)) all.push_back(the);
+        if (the.half && !the.plain && (the.features == 56 || the.features == 28))
+            all.push_back(the);
     return all;
 }
 

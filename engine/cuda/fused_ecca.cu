@@ -12,7 +12,7 @@
 namespace mdrn::cuda {
 namespace {
 
-constexpr int kWarps = 8;
+constexpr int kWarps = 6;  // so that each thread may have 168 registers, which suffice everywhere
 constexpr int kThreads = 32 * kWarps;
 constexpr int kResident = 2;  // blocks on a multiprocessor at once, at least
 constexpr float kMostHalf = 65504;
@@ -52,9 +52,8 @@ __device__ __forceinline__ Halves<C> gated(const GateArguments &a, const Pixels 
                                            const __half *__restrict__ fused) {
     Tiles<kMixed<C>> sums = spread<kMixed<C>>(a.conv_f_bias);
     multiply_add(sums, a.conv_f, load_pixels<kMixed<C>>(c, pixels.at));
-    Halves<kMixed<C>> rounded;
 #pragma unroll
-    for (int p = 0; p < 2; ++p) {
+    for (int p = 0; p < 2; ++p)
 #pragma unroll
         for (const SmallMap &v : a.v) {
             const Upsampling up(v, kMixed<C>, pixels.y[p], pixels.x[p], a.height, a.width);
@@ -62,15 +61,13 @@ __device__ __forceinline__ Halves<C> gated(const GateArguments &a, const Pixels 
                 set_vector(sums, tile, p, vector_of<N>(sums, tile, p) + up.template at<N>(channel));
             });
         }
-        for_channels<kMixed<C>>([&]<int N>(int, int tile) {
-            Floats<N> sum = vector_of<N>(sums, tile, p);
+        // Half has room for no more, and a sigmoid none for that.
 #pragma unroll
-            for (int i = 0; i < N; ++i) sum.v[i] = fminf(fmaxf(sum.v[i], -kMostHalf), kMostHalf);
-            set_vector(rounded, tile, p, sum);
-        });
-    }
+    for (Sums &tile : sums.tile)
+#pragma unroll
+        for (float &value : tile.v) value = fminf(fmaxf(value, -kMostHalf), kMostHalf);
     Tiles<C> m = spread<C>(a.conv4_bias);
-    multiply_add(m, a.conv4, rounded);
+    multiply_add(m, a.conv4, rounded(sums));
     Halves<C> values = load_pixels<C>(fused, pixels.at);
 #pragma unroll
     for (int tile = 0; tile < kTiles<C>; ++tile)
@@ -108,11 +105,12 @@ __global__ void __launch_bounds__(kThreads, kResident)
     const int in_row = (shares.width + shares.segment - 1) / shares.segment;
     Moments moments[kTiles<C>][2] = {};
     float n = 0;
+#pragma unroll 1
     for (size_t segment = first + threadIdx.x / 32; segment < end; segment += kWarps) {
         const auto y = static_cast<int>(segment / in_row);
         const int x = static_cast<int>(segment % in_row) * shares.segment + lane_pixel();
         const Pixels pixels(gate.height, gate.width, y, x, y, x + 8);
-        const Tiles<C> raw = body_0<C>(body, bias, gated<C>(p.gate, pixels, c, fused));
+        const Tiles<C> raw = body_0<C>(body, bias, gated<C>(gate, pixels, c, fused));
 #pragma unroll
         for (int p = 0; p < 2; ++p) {
             if (!pixels.inside[p]) continue;
@@ -138,12 +136,13 @@ __global__ void __launch_bounds__(kThreads, kResident)
             [&](int r) { return rows[r * C + threadIdx.x]; });
 }
 
-// A block has kTile x kTile pixels; y is needed of their neighbours too.
-constexpr int kTile = 16;
-constexpr int kWide = kTile + 2;
-constexpr int kPlaces = kWide * kWide;
-constexpr int kRing = kPlaces - kTile * kTile;
-constexpr int kRows = kTile / kWarps;  // for each warp
+// A block has a tile of pixels; y is needed of their neighbours too, nearly four times 16.
+constexpr int kColumns = 16;
+constexpr int kRows = 2;  // for each warp
+constexpr int kTall = kRows * kWarps;
+constexpr int kWide = kColumns + 2;
+constexpr int kPlaces = kWide * (kTall + 2);
+constexpr int kRing = kPlaces - kColumns * kTall;
 
 // y of the block's pixels and their ring, as vectors of for_channels().
 struct Activated {
@@ -169,15 +168,23 @@ __device__ __forceinline__ void activate(const Activated &activated, const Tiles
 // The i-th place of the ring: the upper row, the lower one, then both sides.
 __device__ __forceinline__ int ring_place(int i) {
     if (i < kWide) return i;
-    if (i < 2 * kWide) return (kWide - 1) * kWide + i - kWide;
+    if (i < 2 * kWide) return (kTall + 1) * kWide + i - kWide;
     i -= 2 * kWide;
     return (1 + i / 2) * kWide + i % 2 * (kWide - 1);
 }
 
+template <int C>
+__device__ __forceinline__ void push(Halves<C> (&queue)[kRows], const Halves<C> &last) {
+#pragma unroll
+    for (int i = 0; i + 1 < kRows; ++i) queue[i] = queue[i + 1];
+    queue[kRows - 1] = last;
+}
+
 // What gather adds: c1's columns of the block before and of this one.
 struct GatherArguments {
-    Fragments before, here;
+    bool gathers;
     bool more;  // to what is there already
+    Fragments before, here;
 };
 
 struct EccaArguments {
@@ -188,14 +195,14 @@ struct EccaArguments {
     GatherArguments gather;
 };
 
-// x += dw (a y) + gated; where kGathers, sum (+)= c1_before x_before + c1_here x.
-template <int C, bool kGathers>
+// x += dw (a y) + gated; where it gathers, sum (+)= c1_before x_before + c1_here x.
+template <int C>
 __global__ void __launch_bounds__(kThreads, kResident)
     fused_ecca(EccaArguments p, const float *__restrict__ a, const __half *__restrict__ c,
                const __half *__restrict__ fused, __half *__restrict__ x, __half *__restrict__ sum) {
     const Activated activated{reinterpret_cast<__half *>(mdrn_shared)};
     const int height = p.gate.height, width = p.gate.width;
-    const int top = blockIdx.y * kTile, left = blockIdx.x * kTile;
+    const int top = blockIdx.y * kTall, left = blockIdx.x * kColumns;
     const int warp = threadIdx.x / 32;
     const auto pixels_of = [&](int row) {
         const int column = left + lane_pixel();
@@ -212,21 +219,21 @@ __global__ void __launch_bounds__(kThreads, kResident)
                     body_0<C>(p.body_0, p.body_0_bias, gated<C>(p.gate, pixels, c, fused)),
                     pixels.inside, place0, place1);
     }
-    Halves<C> own[kRows];
-#pragma unroll
-    for (int i = 0; i < kRows; ++i) {
-        const int row = warp + i * kWarps;
+    Halves<C> own[kRows] =
+        {};  // a queue, since registers have no index; loops not unrolled take fewer
+#pragma unroll 1
+    for (int row = warp; row < kTall; row += kWarps) {
         const Pixels pixels = pixels_of(row);
-        own[i] = gated<C>(p.gate, pixels, c, fused);
+        const Halves<C> values = gated<C>(p.gate, pixels, c, fused);
+        push(own, values);
         const int place = (row + 1) * kWide + lane_pixel() + 1;
-        activate<C>(activated, body_0<C>(p.body_0, p.body_0_bias, own[i]), pixels.inside, place,
+        activate<C>(activated, body_0<C>(p.body_0, p.body_0_bias, values), pixels.inside, place,
                     place + 8);
     }
     __syncthreads();
 
-#pragma unroll
-    for (int i = 0; i < kRows; ++i) {
-        const int row = warp + i * kWarps;
+#pragma unroll 1
+    for (int row = warp; row < kTall; row += kWarps) {
         const Pixels pixels = pixels_of(row);
         const Halves<C> before = load_pixels<C>(x, pixels.at);
         Halves<C> now = {};
@@ -245,25 +252,19 @@ __global__ void __launch_bounds__(kThreads, kResident)
 #pragma unroll
             for (int q = 0; q < 2; ++q) {
                 const Floats<N> rest =
-                    vector_of<N>(own[i], tile, q) + vector_of<N>(before, tile, q) + bias;
+                    vector_of<N>(own[0], tile, q) + vector_of<N>(before, tile, q) + bias;
                 set_vector(now, tile, q, multiply_add(scale, sums[q], rest));
             }
         });
         store_pixels<C>(x, pixels.at, pixels.inside, now);
-        if constexpr (kGathers) {
+        if (p.gather.gathers) {
             Tiles<C> total = {};
+            if (p.gather.more) total = floats_of(load_pixels<C>(sum, pixels.at));
             multiply_add(total, p.gather.before, before);
             multiply_add(total, p.gather.here, now);
-            Halves<C> gathered = {};
-            if (p.gather.more) gathered = load_pixels<C>(sum, pixels.at);
-            for_channels<C>([&]<int N>(int, int tile) {
-#pragma unroll
-                for (int q = 0; q < 2; ++q)
-                    set_vector(gathered, tile, q,
-                               vector_of<N>(total, tile, q) + vector_of<N>(gathered, tile, q));
-            });
-            store_pixels<C>(sum, pixels.at, pixels.inside, gathered);
+            store_pixels<C>(sum, pixels.at, pixels.inside, rounded(total));
         }
+        push(own, {});
     }
 }
 
@@ -320,12 +321,12 @@ void CudaStages::fused_ecca_of(int block) {
 
     const bool gathers = block % 2 == 1, more = block > 1;
     what = {"fused_ecca",
-            dim3(blocks(size_.width, kTile), blocks(size_.height, kTile)),
+            dim3(blocks(size_.width, kColumns), blocks(size_.height, kTall)),
             kThreads,
             sizeof(__half) * 8 * kTiles<C> * kPlaces,
             {}};
     const double tiles = double(what.grid.x) * what.grid.y;
-    const double own = tiles * kTile * kTile;
+    const double own = tiles * kColumns * kTall;
     computed = own + tiles * round_up(kRing, 16);
     const double c1 = gathers ? 2 * own * 64 * kTiles<C> * kTiles<C> : 0;
     what.cost = {read + map_bytes(C) + (more && gathers ? map_bytes(C) : 0),
@@ -334,8 +335,9 @@ void CudaStages::fused_ecca_of(int block) {
                  computed * instructions<C>() + 6.0 * C * own,
                  computed * products<C>() + c1,
                  tiles * kRing * (C + kMixed<C>)*sizeof(__half)};
-    const GatherArguments gather{weights_.blocks[block - gathers].fused.c1, weights.fused.c1, more};
-    launch(queue_, what, gathers ? cuda::fused_ecca<C, true> : cuda::fused_ecca<C, false>,
+    const GatherArguments gather{gathers, more, weights_.blocks[block - gathers].fused.c1,
+                                 weights.fused.c1};
+    launch(queue_, what, cuda::fused_ecca<C>,
            EccaArguments{gate, weights.fused.body_0, weights.body_0_bias, weights.body_3, gather},
            places_->attention, c, fused, static_cast<__half *>(map(Map::x)),
            static_cast<__half *>(places_->sum));
