@@ -22,7 +22,7 @@ Convolutions::Convolutions(const Channels &n, Size size, bool fp16, Cudnn *cudnn
     : fea_conv(cudnn, {size.height, size.width, 4, n.c, 3, fp16}),
       pointwise(cudnn, {size.height, size.width, n.c, n.c, 1, fp16}),
       upsampler(cudnn, {size.height, size.width, n.c, n.subpixels, 3, fp16}) {
-    if (fused && false) return;
+    if (fused) return;
     stacked = {cudnn, {size.height, size.width, n.c, n.stacked, 1, fp16}};
     c4 = {cudnn, {size.height, size.width, n.c, n.d, 1, fp16}};
     c5 = {cudnn, {size.height, size.width, n.distilled, n.c, 1, fp16}};

@@ -74,12 +74,6 @@ void CudaStages::fill_distilled() {
     });
 }
 
-void CudaStages::fused_distill(int block) {
-    distill(block);
-    convolve(convolutions_->conv1, "convolution conv1", channels_.c, channels_.dispersed, 1,
-             map(Map::fused), weights_.blocks[block].conv1, places_->dispersed);
-}
-
 void CudaStages::distill(int block) {
     const EadbWeights &weights = weights_.blocks[block];
     const int c = channels_.c, d = channels_.d;

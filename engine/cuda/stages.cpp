@@ -29,8 +29,8 @@ Places::Places(Carver &carver, const Channels &n, Size size, bool fp16, bool fus
     rgb = take(4);
     for (void *&map : maps) map = take(n.c);
     sum = take(n.c);
-    stacked = take(std::max(n.stacked, n.subpixels));
-    distilled = take(n.distilled);
+    stacked = take(std::max(fused ? n.c : n.stacked, n.subpixels));
+    distilled = fused ? nullptr : take(n.distilled);
     dispersed = take(n.dispersed);
 
     const auto small = [&](int channels, int rows, int columns) {
@@ -93,7 +93,7 @@ void CudaStages::prepare(Size size, Plan) {
     places_ = std::make_unique<Places>(carver, channels_, size, half_, fused_, workspace);
     // All of it, so that it is there before the first frame.
     check(cudaMemsetAsync(arena_.data(), 0, count.used(), queue_.stream), "clearing the arena");
-    fill_distilled();
+    if (!fused_) fill_distilled();
 }
 
 void CudaStages::convolve(const Convolution &convolution, const char *name, int inputs, int outputs,

@@ -60,9 +60,10 @@ struct Places {
     void *rgb;          // (H, W, 4): R, G, B, clipped, less the mean; 1
     void *maps[kMaps];  // (H, W, C); fused also holds r_1 to r_3, and the tail's maps
     void *sum;          // (H, W, C): gather's, without bias
-    void *stacked;      // (H, W, stacked); also body_0's, c2.pw's and the upsampler's output
-    void *distilled;    // (H, W, distilled)
-    void *dispersed;    // (H, W, dispersed): conv1's output, without bias
+    void *stacked;    // (H, W, stacked), none of that on the fused path; also body_0's, c2.pw's and
+                      // the upsampler's output
+    void *distilled;  // (H, W, distilled); null on the fused path
+    void *dispersed;  // (H, W, dispersed): conv1's output, without bias
     Branches branches;
     Moments *parts;    // (kMostParts, C)
     float *attention;  // (C)

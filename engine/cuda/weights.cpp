@@ -26,6 +26,16 @@ Values padded(const Values &weight, int outputs, int inputs, int rows, int colum
     return all;
 }
 
+// Some columns of (rows, ...).
+Values columns(const Values &weight, int rows, int first, int count) {
+    Values all;
+    for (int r = 0; r < rows; ++r) {
+        const auto row = weight.begin() + r * static_cast<ptrdiff_t>(weight.size() / rows) + first;
+        all.insert(all.end(), row, row + count);
+    }
+    return all;
+}
+
 // (rows, columns) -> (columns, rows)
 Values transposed(const Values &weight, int rows, int columns) {
     Values all(weight.size());
@@ -183,16 +193,23 @@ void Weights::pack_block(const Model &model, int index, Packer &packer) {
     block.conv_du_2_bias = packer.floats(ecca.conv_du_2.bias);
     block.body_3 = packer.depthwise(ecca.body_3);
 
-    Values c1;
-    for (int o = 0; o < c; ++o) {
-        const auto row = model.c1.weight.begin() + (o * kBlocks + index) * c;
-        c1.insert(c1.end(), row, row + c);
-    }
+    const Values c1 = columns(model.c1.weight, c, index * c, c);
     block.c1 = packer.convolution(c1);
     if (!fused_) return;
     const int f = channels.f, mixed = channels.mixed;
+    FusedDistill distill;
+    for (int k = 0; k < 3; ++k) {
+        distill.c_r[k] = packer.fragments(c_r[k]->pw.weight, c, c);
+        distill.c_d[k] = packer.fragments(c_d[k]->weight, d, c);
+    }
+    distill.c4 = packer.fragments(eadb.c4.pw.weight, d, c);
+    for (int k = 0; k < 4; ++k)
+        distill.c5[k] = packer.fragments(columns(eadb.c5.weight, c, k * d, d), c, d);
+    distill.c5_bias = packer.floats(eadb.c5.bias);
+    distill.conv1 = packer.fragments(padded(eadb.esa.conv1.weight, f, c, channels.dispersed, c),
+                                     channels.dispersed, c);
     block.fused = {
-        packer.fragments(padded(eadb.esa.conv_f.weight, f, f, mixed, mixed), mixed, mixed),
+        distill, packer.fragments(padded(eadb.esa.conv_f.weight, f, f, mixed, mixed), mixed, mixed),
         packer.fragments(padded(eadb.esa.conv4.weight, c, f, c, mixed), c, mixed),
         packer.fragments(ecca.body_0.weight, c, c), packer.fragments(c1, c, c)};
 }

@@ -28,6 +28,12 @@ struct MixWeights {
     Depthwise conv_max, conv3;
 };
 
+// The fused distillation's: c{k}_r.pw, c{k}_d, c4.pw; c5's columns of each d_k; MDSA's conv1.
+struct FusedDistill {
+    Fragments c_r[3], c_d[3], c4, c5[4], conv1;
+    const float *c5_bias;
+};
+
 struct EadbWeights {
     struct {
         const void *stacked;  // [c{k}_r.pw ; c{k}_d]
@@ -58,6 +64,7 @@ struct EadbWeights {
 
     // The same for the fused path, where there is one.
     struct {
+        FusedDistill distill;
         Fragments conv_f, conv4, body_0, c1;
     } fused;
 };
