@@ -5,6 +5,8 @@
 
 #include <cuda.h>
 
+#include <string>
+
 #include "backends.h"
 
 namespace mdrn::cuda {
@@ -17,6 +19,9 @@ public:
     explicit Context(const CudaOptions &options);
     ~Context();
     Context(const Context &) = delete;
+
+    int device() const { return device_; }
+    std::string description() const;  // "NVIDIA H100 80GB HBM3, compute capability 9.0, driver ..."
 
 private:
     friend class Current;

@@ -9,11 +9,12 @@
 // Weights gives them.
 #pragma once
 
+#include <ptx/matrix.h>
+
 #include <cstring>
 
 #include "cuda/device.h"
 #include "cuda/weights.h"
-#include <ptx/matrix.h>
 
 namespace mdrn::cuda {
 
@@ -127,6 +128,30 @@ __device__ __forceinline__ void store_pixels(__half *map, const size_t (&pixel)[
             *reinterpret_cast<Packed<unsigned, N / 2> *>(map + pixel[p] * C + channel) = vector;
         }
     });
+}
+
+template <int C>
+__device__ __forceinline__ Tiles<C> floats_of(const Halves<C> &halves) {
+    Tiles<C> tiles;
+#pragma unroll
+    for (int tile = 0; tile < kTiles<C>; ++tile)
+#pragma unroll
+        for (int p = 0; p < 2; ++p) {
+            const float2 pair = floats_of(halves.v[tile][p]);
+            tiles.tile[tile].v[2 * p] = pair.x;
+            tiles.tile[tile].v[2 * p + 1] = pair.y;
+        }
+    return tiles;
+}
+template <int C>
+__device__ __forceinline__ Halves<C> rounded(const Tiles<C> &tiles) {
+    Halves<C> halves;
+#pragma unroll
+    for (int tile = 0; tile < kTiles<C>; ++tile)
+#pragma unroll
+        for (int p = 0; p < 2; ++p)
+            halves.v[tile][p] = pair_of(tiles.tile[tile].v[2 * p], tiles.tile[tile].v[2 * p + 1]);
+    return halves;
 }
 
 // (C) -> the same for each pixel.

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "device/block.h"
+#include "driver/world.h"
 
 namespace emulated {
 namespace {
@@ -59,6 +60,7 @@ void multiply_add_all(void *const all[32]) {
             const Place place = place_of_d(row, column);
             float &sum = of(place.lane)->d[place.word * 2 + place.half];
             for (int k = 0; k < K; ++k) sum += a[row][k] * b[k][column];
+            if (world().matrix_error != 0) sum *= 1 + world().matrix_error;
         }
 }
 

@@ -64,6 +64,8 @@ void set_seed(uint64_t seed);
 void set_twice(bool twice);
 void set_eager(bool eager);
 void set_capability(int capability);
+// Each sum of the tensor cores is wrong by this much of it (0).
+void set_matrix_error(float proportion);
 
 // Bytes allocated and not given back, device and pinned.
 size_t bytes_in_use();
