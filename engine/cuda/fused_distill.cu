@@ -7,8 +7,8 @@
 
 #include <algorithm>
 
-#include "cuda/fragments.h"
 #include "cuda/stages.h"
+#include "cuda/steps.h"
 
 namespace mdrn::cuda {
 namespace {
@@ -21,8 +21,6 @@ constexpr int kPitch = kWidth + 2 * kHalo;
 constexpr int kMostRows = 30;  // of a tile: most heights of video are multiples
 constexpr int kDown = 4;       // pixels of a column that a thread refines at a time
 
-template <int In>
-inline constexpr int kSteps = (kTiles<In> + 1) / 2;  // of 16 channels, the last perhaps of 8
 template <int C>
 inline constexpr int kDispersed = (C / 4 + 7) / 8 * 8;
 
@@ -96,91 +94,6 @@ __device__ __forceinline__ void fetch(const Arguments &a, const Tile &tile,
     copy_commit();
 }
 
-// sums += what one step of In channels, x, gives with a tile's weights.
-template <int In>
-__device__ __forceinline__ void multiply_add(Sums &sums, uint2 weights, int step,
-                                             const Halves<16> &x) {
-    const auto &low = x.v[0], &high = x.v[1];
-    if (2 * step + 1 < kTiles<In>)
-        multiply_add(sums, Rows<16>{low[0], low[1], high[0], high[1]},
-                     Columns<16>{weights.x, weights.y});
-    else
-        multiply_add(sums, Rows<8>{low[0], low[1]}, Columns<8>{weights.x});
-}
-
-// The same for P rows of pixels and some tiles of Out channels, from `first` on: weights are read
-// once for all rows.
-template <int In, int Out, int Count, int P>
-__device__ __forceinline__ void multiply_add(Sums (&y)[P][Count], const Fragments &weights,
-                                             int first, int step, const Halves<16> (&x)[P]) {
-    const uint2 *lane = static_cast<const uint2 *>(weights.data) +
-                        32 * (step * kTiles<Out> + first) + threadIdx.x % 32;
-#pragma unroll
-    for (int tile = 0; tile < Count; ++tile) {
-        const uint2 b = lane[32 * tile];
-#pragma unroll
-        for (int p = 0; p < P; ++p) multiply_add<In>(y[p][tile], b, step, x[p]);
-    }
-}
-
-// One step of the channels of two pixels, as load_pixels() gives them.
-template <int C>
-__device__ __forceinline__ Halves<16> load_step(const __half *map, const int (&pixel)[2],
-                                                int step) {
-    Halves<16> x = {};
-#pragma unroll
-    for (int p = 0; p < 2; ++p) {
-        const __half *at = map + pixel[p] * C;
-        if (step < C / 16) {
-            const uint2 four = *reinterpret_cast<const uint2 *>(at + 16 * step + 4 * lane_column());
-            x.v[0][p] = four.x;
-            x.v[1][p] = four.y;
-            continue;
-        }
-#pragma unroll
-        for (int tile = 0; tile < 2; ++tile) {
-            const int channel = 8 * (2 * step + tile) + 2 * lane_column();
-            if (channel < C) x.v[tile][p] = *reinterpret_cast<const unsigned *>(at + channel);
-        }
-    }
-    return x;
-}
-
-// Rounded to half, as the next product takes them.
-template <int C, int Count>
-__device__ __forceinline__ Halves<C> rounded(const Sums (&sums)[Count]) {
-    Halves<C> halves;
-#pragma unroll
-    for (int i = 0; i < 2 * Count; ++i)
-        halves.v[i / 2][i % 2] = pair_of(sums[i / 2].v[i % 2 * 2], sums[i / 2].v[i % 2 * 2 + 1]);
-    return halves;
-}
-
-template <int C>
-__device__ __forceinline__ void store_step(__half *map, const int (&pixel)[2], int step,
-                                           const Halves<16> &y) {
-#pragma unroll
-    for (int p = 0; p < 2; ++p) {
-        __half *at = map + pixel[p] * C;
-        if (step < C / 16) {
-            *reinterpret_cast<uint2 *>(at + 16 * step + 4 * lane_column()) = {y.v[0][p], y.v[1][p]};
-            continue;
-        }
-#pragma unroll
-        for (int tile = 0; tile < 2; ++tile) {
-            const int channel = 8 * (2 * step + tile) + 2 * lane_column();
-            if (channel < C) *reinterpret_cast<unsigned *>(at + channel) = y.v[tile][p];
-        }
-    }
-}
-
-// The first of this lane's two channels of a tile of C channels; perhaps there are none.
-template <int C>
-__device__ __forceinline__ int channel_of(int tile) {
-    const int t = lane_column();
-    return tile < C / 16 * 2 ? tile / 2 * 16 + 4 * t + tile % 2 * 2 : 8 * tile + 2 * t;
-}
-
 // pw = weights r, pixel by pixel, for rows [top, bottom) of the tile. A warp has sixteen of the
 // outputs, whose weights stay in registers.
 template <int C, int Out>
@@ -204,15 +117,15 @@ __device__ __forceinline__ void pointwise(const Fragments &weights, int top, int
         Halves<16> x[kSteps<C>];
 #pragma unroll
         for (int step = 0; step < kSteps<C>; ++step) x[step] = load_step<C>(r, pixels, step);
-        Sums sums[2] = {};
+        Tiles<16> sums = {};
 #pragma unroll
         for (int tile = 0; tile < 2; ++tile) {
             if (2 * own + tile >= kTiles<Out>) continue;
 #pragma unroll
             for (int step = 0; step < kSteps<C>; ++step)
-                multiply_add<C>(sums[tile], b[step][tile], step, x[step]);
+                multiply_add<C>(sums.tile[tile], b[step][tile], step, x[step]);
         }
-        store_step<Out>(pw, pixels, own, rounded<16>(sums));
+        store_step<Out>(pw, pixels, own, rounded(sums));
     }
 }
 
@@ -269,17 +182,18 @@ __device__ __forceinline__ int column_of(int i) {
 // d_k = GELU(c_d r), sixteen channels at a time.
 template <int C, int P>
 __device__ __forceinline__ void distill(const Arguments &a, int k, const __half *r,
-                                        Sums (&fused)[P][kTiles<C>]) {
+                                        Tiles<C> (&fused)[P]) {
     constexpr int kD = C / 2;
 #pragma unroll 1  // for want of registers
     for (int part = 0; part < kTiles<kD> / 2; ++part) {
-        Sums d[P][2];
+        Tiles<16> d[P];
 #pragma unroll
         for (int tile = 0; tile < 2; ++tile) {
             const int channel = channel_of<kD>(2 * part + tile);
             const Floats<2> bias = channel < kD ? load<2>(a.d_bias[k] + channel) : zeros<2>();
 #pragma unroll
-            for (int p = 0; p < P; ++p) d[p][tile] = {bias.v[0], bias.v[1], bias.v[0], bias.v[1]};
+            for (int p = 0; p < P; ++p)
+                d[p].tile[tile] = {bias.v[0], bias.v[1], bias.v[0], bias.v[1]};
         }
 #pragma unroll
         for (int step = 0; step < kSteps<C>; ++step) {
@@ -295,8 +209,8 @@ __device__ __forceinline__ void distill(const Arguments &a, int k, const __half 
 #pragma unroll
         for (int p = 0; p < P; ++p) {
 #pragma unroll
-            for (int i = 0; i < 8; ++i) d[p][i / 4].v[i % 4] = gelu(d[p][i / 4].v[i % 4]);
-            d_k[p] = rounded<16>(d[p]);
+            for (int i = 0; i < 8; ++i) d[p].tile[i / 4].v[i % 4] = gelu(d[p].tile[i / 4].v[i % 4]);
+            d_k[p] = rounded(d[p]);
         }
         multiply_add<kD, C>(fused, a.weights.c5[k], 0, part, d_k);
     }
@@ -305,7 +219,7 @@ __device__ __forceinline__ void distill(const Arguments &a, int k, const __half 
 // d_4 = GELU(dw pw), sixteen channels at a time.
 template <int C, int P>
 __device__ __forceinline__ void distill_last(const Arguments &a, const Tile &tile, const __half *pw,
-                                             Sums (&fused)[P][kTiles<C>]) {
+                                             Tiles<C> (&fused)[P]) {
     constexpr int kD = C / 2;
     const Depthwise &dw = a.dw[3];
     const Region own = tile.region(a, 0);
@@ -346,10 +260,10 @@ __device__ __forceinline__ void distill_last(const Arguments &a, const Tile &til
 // fused and conv1 of it, to device memory.
 template <int C>
 __device__ __forceinline__ void finish(const Arguments &a, const Tile &tile, int row,
-                                       const Sums (&sums)[kTiles<C>], __half *__restrict__ fused,
+                                       const Tiles<C> &sums, __half *__restrict__ fused,
                                        __half *__restrict__ dispersed) {
     constexpr int kC1 = kDispersed<C>;
-    const Halves<C> out = rounded<C>(sums);
+    const Halves<C> out = rounded(sums);
     Tiles<kC1> conv1 = {};
     multiply_add(conv1, a.weights.conv1, out);
     const Region own = tile.region(a, 0);
@@ -358,7 +272,7 @@ __device__ __forceinline__ void finish(const Arguments &a, const Tile &tile, int
     const bool inside[2] = {row < own.bottom && column_of(0) < own.right,
                             row < own.bottom && column_of(1) < own.right};
     store_pixels<C>(fused, at, inside, out);
-    store_pixels<kC1>(dispersed, at, inside, rounded<kC1>(conv1.tile));
+    store_pixels<kC1>(dispersed, at, inside, rounded(conv1));
 }
 
 // x (H, W, C) -> fused (H, W, C), dispersed (H, W, kDispersed). A warp has P rows of each tile.
@@ -374,11 +288,9 @@ __global__ void __launch_bounds__(kThreads, 1)
         const Tile tile(a, i);
         const bool has_rows = row_of(0) < tile.region(a, 0).bottom;
         const Tiles<C> bias = spread<C>(a.weights.c5_bias);
-        Sums sums[P][kTiles<C>];
+        Tiles<C> sums[P];
 #pragma unroll
-        for (int p = 0; p < P; ++p)
-#pragma unroll
-            for (int j = 0; j < kTiles<C>; ++j) sums[p][j] = bias.tile[j];
+        for (int p = 0; p < P; ++p) sums[p] = bias;
         copy_wait();
         __syncthreads();
         for (int k = 0; k < 3; ++k) {
