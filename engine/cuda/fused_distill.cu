@@ -7,8 +7,8 @@
 
 #include <algorithm>
 
-#include "cuda/fragments.h"
 #include "cuda/stages.h"
+#include "cuda/steps.h"
 
 namespace mdrn::cuda {
 namespace {
@@ -21,8 +21,6 @@ constexpr int kPitch = kWidth + 2 * kHalo;
 constexpr int kMostRows = 30;  // of a tile: most heights of video are multiples
 constexpr int kDown = 4;       // pixels of a column that a thread refines at a time
 
-template <int In>
-inline constexpr int kSteps = (kTiles<In> + 1) / 2;  // of 16 channels, the last perhaps of 8
 template <int C>
 inline constexpr int kDispersed = (C / 4 + 7) / 8 * 8;
 
@@ -69,6 +67,11 @@ struct Tile {
     }
 };
 
+// The lane's pixel of eight: in this order halves of a warp read 56 channels from different banks.
+__device__ __forceinline__ int own_pixel() {
+    return lane_pixel() % 4 * 2 + lane_pixel() / 4;
+}
+
 __device__ __forceinline__ int warp() {
     return threadIdx.x / 32;
 }
@@ -80,8 +83,10 @@ __device__ __forceinline__ void fetch(const Arguments &a, const Tile &tile,
     constexpr int kHalves = C % 8 == 0 ? 8 : 4;  // of a copy
     const Region all = tile.region(a, kHalo);
     const int count = (all.right - all.left) * (C / kHalves);
+#pragma unroll 1  // for want of registers
     for (int y = all.top + warp(); y < all.bottom; y += kWarps) {
         const size_t first = static_cast<size_t>(tile.top + y) * a.width + tile.left + all.left;
+#pragma unroll 1
         for (int i = threadIdx.x % 32; i < count; i += 32)
             copy_async<2 * kHalves>(r + (y * kPitch + all.left) * C + i * kHalves,
                                     x + first * C + i * kHalves);
@@ -89,75 +94,38 @@ __device__ __forceinline__ void fetch(const Arguments &a, const Tile &tile,
     copy_commit();
 }
 
-// sums += what one step of a tile's weights gives with x.
-template <int In>
-__device__ __forceinline__ void multiply_add(Sums &sums, uint2 weights, const Halves<In> &x,
-                                             int step) {
-    const auto &low = x.v[2 * step];
-    if (2 * step + 1 < kTiles<In>) {
-        const auto &high = x.v[2 * step + 1];
-        multiply_add(sums, Rows<16>{low[0], low[1], high[0], high[1]},
-                     Columns<16>{weights.x, weights.y});
-    } else {
-        multiply_add(sums, Rows<8>{low[0], low[1]}, Columns<8>{weights.x});
-    }
-}
-
-// y_p += weights x_p for some tiles of outputs, from `first` on; each weight is read once for all
-// p.
-template <int In, int Out, int Count, int P>
-__device__ __forceinline__ void multiply_add(Sums (&y)[P][Count], const Fragments &weights,
-                                             int first, const Halves<In> (&x)[P]) {
-    const uint2 *lane = static_cast<const uint2 *>(weights.data) + 32 * first + threadIdx.x % 32;
-#pragma unroll
-    for (int step = 0; step < kSteps<In>; ++step)
-#pragma unroll
-        for (int tile = 0; tile < Count; ++tile) {
-            const uint2 b = lane[32 * (step * kTiles<Out> + tile)];
-#pragma unroll
-            for (int p = 0; p < P; ++p) multiply_add(y[p][tile], b, x[p], step);
-        }
-}
-
-// The first of this lane's two channels of a tile of C channels; perhaps there are none.
-template <int C>
-__device__ __forceinline__ int channel_of(int tile) {
-    const int t = lane_column();
-    return tile < C / 16 * 2 ? tile / 2 * 16 + 4 * t + tile % 2 * 2 : 8 * tile + 2 * t;
-}
-
-// pw = weights r, pixel by pixel, for rows [top, bottom) of the tile. Half of the warps have the
-// first half of the outputs: their weights stay in registers.
+// pw = weights r, pixel by pixel, for rows [top, bottom) of the tile. A warp has sixteen of the
+// outputs, whose weights stay in registers.
 template <int C, int Out>
 __device__ __forceinline__ void pointwise(const Fragments &weights, int top, int bottom,
                                           const __half *r, __half *pw) {
-    constexpr int kOwn = (kTiles<Out> + 1) / 2;
-    const int own = warp() % 2 * kOwn;
+    constexpr int kShares = kSteps<Out>;
+    const int own = warp() % kShares;
     const uint2 *lane = static_cast<const uint2 *>(weights.data) + threadIdx.x % 32;
-    uint2 b[kSteps<C>][kOwn];
+    uint2 b[kSteps<C>][2];
 #pragma unroll
     for (int step = 0; step < kSteps<C>; ++step)
 #pragma unroll
-        for (int tile = 0; tile < kOwn; ++tile)
-            b[step][tile] = lane[32 * (step * kTiles<Out> + least(own + tile, kTiles<Out> - 1))];
+        for (int tile = 0; tile < 2; ++tile)
+            b[step][tile] =
+                lane[32 * (step * kTiles<Out> + least(2 * own + tile, kTiles<Out> - 1))];
     const int end = bottom * kPitch;  // where half of a warp's pixels may be left
-    for (int first = top * kPitch + warp() / 2 * 16; first < end; first += kWarps / 2 * 16) {
-        const auto pixel = static_cast<size_t>(first + lane_pixel());
-        const size_t pixels[2] = {pixel, first + 8 < end ? pixel + 8 : pixel};
-        const Halves<C> x = load_pixels<C>(r, pixels);
+    for (int first = top * kPitch + warp() / kShares * 16; first < end;
+         first += kWarps / kShares * 16) {
+        const int pixel = first + own_pixel();
+        const int pixels[2] = {pixel, first + 8 < end ? pixel + 8 : pixel};
+        Halves<16> x[kSteps<C>];
 #pragma unroll
-        for (int tile = 0; tile < kOwn; ++tile) {
-            if (own + tile >= kTiles<Out>) continue;
-            Sums sums = {};
+        for (int step = 0; step < kSteps<C>; ++step) x[step] = load_step<C>(r, pixels, step);
+        Tiles<16> sums = {};
 #pragma unroll
-            for (int step = 0; step < kSteps<C>; ++step) multiply_add(sums, b[step][tile], x, step);
-            const int channel = channel_of<Out>(own + tile);
-            if (Out % 8 != 0 && channel >= Out) continue;
+        for (int tile = 0; tile < 2; ++tile) {
+            if (2 * own + tile >= kTiles<Out>) continue;
 #pragma unroll
-            for (int p = 0; p < 2; ++p)
-                store(pw + pixels[p] * Out + channel,
-                      Floats<2>{{sums.v[2 * p], sums.v[2 * p + 1]}});
+            for (int step = 0; step < kSteps<C>; ++step)
+                multiply_add<C>(sums.tile[tile], b[step][tile], step, x[step]);
         }
+        store_step<Out>(pw, pixels, own, rounded(sums));
     }
 }
 
@@ -202,134 +170,109 @@ __device__ __forceinline__ void refine(const Arguments &a, const Tile &tile, con
     }
 }
 
-// This lane's pixels of the rows of the tile that are its warp's; those that the frame has not
-// stand for some that it has.
-template <int P>
-struct Pixels {
-    int y[P], x[2];
-    bool inside[P][2];
-    bool any;  // of them, of the whole warp's
-
-    __device__ __forceinline__ Pixels(const Arguments &a, const Tile &tile) {
-        const Region own = tile.region(a, 0);
-        any = kHalo + warp() < own.bottom;
-#pragma unroll
-        for (int i = 0; i < 2; ++i) {
-            const int column = kHalo + lane_pixel() + 8 * i;
-            x[i] = least(column, own.right - 1);
-#pragma unroll
-            for (int p = 0; p < P; ++p) {
-                const int row = kHalo + warp() + kWarps * p;
-                y[p] = least(row, own.bottom - 1);
-                inside[p][i] = row < own.bottom && column < own.right;
-            }
-        }
-    }
-};
-
-// fused += c5's columns of the part of d_k times it.
-template <int C, int P>
-__device__ __forceinline__ void fuse(Sums (&fused)[P][kTiles<C>], const Fragments &c5, int part,
-                                     const Halves<16> (&d_k)[P]) {
-    const auto *data = static_cast<const uint2 *>(c5.data);
-    multiply_add<16, C>(fused, Fragments{data + part * kTiles<C> * 32}, 0, d_k);
+// The p-th row of the tile that this warp has, and the lane's i-th pixel of it. Some may be beyond
+// the frame's edges, or the last warps' rows beyond the tile's.
+__device__ __forceinline__ int row_of(int p) {
+    return kHalo + warp() + kWarps * p;
+}
+__device__ __forceinline__ int column_of(int i) {
+    return kHalo + own_pixel() + 8 * i;
 }
 
 // d_k = GELU(c_d r), sixteen channels at a time.
 template <int C, int P>
-__device__ __forceinline__ void distill(const Arguments &a, int k, const Pixels<P> &pixels,
-                                        const __half *r, Sums (&fused)[P][kTiles<C>]) {
+__device__ __forceinline__ void distill(const Arguments &a, int k, const __half *r,
+                                        Tiles<C> (&fused)[P]) {
     constexpr int kD = C / 2;
-    Halves<C> r_k[P];
-#pragma unroll
-    for (int p = 0; p < P; ++p)
-        r_k[p] = load_pixels<C>(r, {size_t(pixels.y[p] * kPitch + pixels.x[0]),
-                                    size_t(pixels.y[p] * kPitch + pixels.x[1])});
-#pragma unroll
+#pragma unroll 1  // for want of registers
     for (int part = 0; part < kTiles<kD> / 2; ++part) {
-        Sums d[P][2];
+        Tiles<16> d[P];
 #pragma unroll
         for (int tile = 0; tile < 2; ++tile) {
             const int channel = channel_of<kD>(2 * part + tile);
             const Floats<2> bias = channel < kD ? load<2>(a.d_bias[k] + channel) : zeros<2>();
 #pragma unroll
-            for (int p = 0; p < P; ++p) d[p][tile] = {bias.v[0], bias.v[1], bias.v[0], bias.v[1]};
+            for (int p = 0; p < P; ++p)
+                d[p].tile[tile] = {bias.v[0], bias.v[1], bias.v[0], bias.v[1]};
         }
-        multiply_add<C, kD>(d, a.weights.c_d[k], 2 * part, r_k);
+#pragma unroll
+        for (int step = 0; step < kSteps<C>; ++step) {
+            Halves<16> r_k[P];
+#pragma unroll
+            for (int p = 0; p < P; ++p) {
+                const int row = least(row_of(p), a.rows + kHalo) * kPitch;
+                r_k[p] = load_step<C>(r, {row + column_of(0), row + column_of(1)}, step);
+            }
+            multiply_add<C, kD>(d, a.weights.c_d[k], 2 * part, step, r_k);
+        }
         Halves<16> d_k[P];
 #pragma unroll
-        for (int p = 0; p < P; ++p)
+        for (int p = 0; p < P; ++p) {
 #pragma unroll
-            for (int i = 0; i < 4; ++i)
-                d_k[p].v[i / 2][i % 2] =
-                    pair_of(gelu(d[p][i / 2].v[i % 2 * 2]), gelu(d[p][i / 2].v[i % 2 * 2 + 1]));
-        fuse<C>(fused, a.weights.c5[k], part, d_k);
+            for (int i = 0; i < 8; ++i) d[p].tile[i / 4].v[i % 4] = gelu(d[p].tile[i / 4].v[i % 4]);
+            d_k[p] = rounded(d[p]);
+        }
+        multiply_add<kD, C>(fused, a.weights.c5[k], 0, part, d_k);
     }
 }
 
 // d_4 = GELU(dw pw), sixteen channels at a time.
 template <int C, int P>
-__device__ __forceinline__ void distill_last(const Arguments &a, const Tile &tile,
-                                             const Pixels<P> &pixels, const __half *pw,
-                                             Sums (&fused)[P][kTiles<C>]) {
+__device__ __forceinline__ void distill_last(const Arguments &a, const Tile &tile, const __half *pw,
+                                             Tiles<C> (&fused)[P]) {
     constexpr int kD = C / 2;
     const Depthwise &dw = a.dw[3];
+    const Region own = tile.region(a, 0);
+    int column[2][3];
 #pragma unroll
+    for (int i = 0; i < 6; ++i)
+        column[i / 3][i % 3] =
+            tile.column(a, least(column_of(i / 3), own.right - 1) + i % 3 - 1) * kD;
+#pragma unroll 1  // for want of registers
     for (int part = 0; part < kTiles<kD> / 2; ++part) {
         Halves<16> d_4[P] = {};
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
             const int channel = channel_of<kD>(2 * part + half);
             if (channel >= kD) continue;
-            Floats<2> taps[9];
-#pragma unroll
-            for (int k = 0; k < 9; ++k) taps[k] = load<2>(dw.taps + k * kD + channel);
             const Floats<2> bias = load<2>(dw.bias + channel);
 #pragma unroll
-            for (int i = 0; i < 2 * P; ++i) {
-                const int y = pixels.y[i / 2], x = pixels.x[i % 2];
-                Floats<2> sum = bias;
+            for (int p = 0; p < P; ++p) {
+                Floats<2> sums[2] = {bias, bias};
 #pragma unroll
                 for (int k = 0; k < 9; ++k) {
-                    const int from =
-                        tile.row(a, y + k / 3 - 1) * kPitch + tile.column(a, x + k % 3 - 1);
-                    sum = multiply_add(load<2>(pw + from * kD + channel), taps[k], sum);
+                    const int y = tile.row(a, least(row_of(p), own.bottom - 1) + k / 3 - 1);
+                    const __half *row = pw + y * kPitch * kD + channel;
+                    const Floats<2> tap = load<2>(dw.taps + k * kD + channel);
+#pragma unroll
+                    for (int i = 0; i < 2; ++i)
+                        sums[i] = multiply_add(load<2>(row + column[i][k % 3]), tap, sums[i]);
                 }
-                sum = gelu(sum);
-                d_4[i / 2].v[half][i % 2] = pair_of(sum.v[0], sum.v[1]);
+#pragma unroll
+                for (int i = 0; i < 2; ++i)
+                    d_4[p].v[half][i] = pair_of(gelu(sums[i].v[0]), gelu(sums[i].v[1]));
             }
         }
-        fuse<C>(fused, a.weights.c5[3], part, d_4);
+        multiply_add<kD, C>(fused, a.weights.c5[3], 0, part, d_4);
     }
 }
 
 // fused and conv1 of it, to device memory.
-template <int C, int P>
-__device__ __forceinline__ void finish(const Arguments &a, const Tile &tile,
-                                       const Pixels<P> &pixels, const Sums (&sums)[P][kTiles<C>],
-                                       __half *__restrict__ fused, __half *__restrict__ dispersed) {
+template <int C>
+__device__ __forceinline__ void finish(const Arguments &a, const Tile &tile, int row,
+                                       const Tiles<C> &sums, __half *__restrict__ fused,
+                                       __half *__restrict__ dispersed) {
     constexpr int kC1 = kDispersed<C>;
-    Halves<C> out[P];
-#pragma unroll
-    for (int p = 0; p < P; ++p)
-#pragma unroll
-        for (int i = 0; i < 2 * kTiles<C>; ++i)
-            out[p].v[i / 2][i % 2] =
-                pair_of(sums[p][i / 2].v[i % 2 * 2], sums[p][i / 2].v[i % 2 * 2 + 1]);
-    Sums conv1[P][kTiles<kC1>] = {};
-    multiply_add<C, kC1>(conv1, a.weights.conv1, 0, out);
-#pragma unroll
-    for (int p = 0; p < P; ++p) {
-        const size_t row = static_cast<size_t>(tile.top + pixels.y[p]) * a.width + tile.left;
-        const size_t at[2] = {row + pixels.x[0], row + pixels.x[1]};
-        store_pixels<C>(fused, at, pixels.inside[p], out[p]);
-        Halves<kC1> c;
-#pragma unroll
-        for (int i = 0; i < 2 * kTiles<kC1>; ++i)
-            c.v[i / 2][i % 2] =
-                pair_of(conv1[p][i / 2].v[i % 2 * 2], conv1[p][i / 2].v[i % 2 * 2 + 1]);
-        store_pixels<kC1>(dispersed, at, pixels.inside[p], c);
-    }
+    const Halves<C> out = rounded(sums);
+    Tiles<kC1> conv1 = {};
+    multiply_add(conv1, a.weights.conv1, out);
+    const Region own = tile.region(a, 0);
+    const size_t first = static_cast<size_t>(tile.top + row) * a.width + tile.left;
+    const size_t at[2] = {first + column_of(0), first + column_of(1)};
+    const bool inside[2] = {row < own.bottom && column_of(0) < own.right,
+                            row < own.bottom && column_of(1) < own.right};
+    store_pixels<C>(fused, at, inside, out);
+    store_pixels<kC1>(dispersed, at, inside, rounded(conv1));
 }
 
 // x (H, W, C) -> fused (H, W, C), dispersed (H, W, kDispersed). A warp has P rows of each tile.
@@ -343,19 +286,17 @@ __global__ void __launch_bounds__(kThreads, 1)
     const int stride = static_cast<int>(gridDim.x);
     for (int i = blockIdx.x; i < a.tiles; i += stride) {
         const Tile tile(a, i);
-        const Pixels<P> pixels(a, tile);
+        const bool has_rows = row_of(0) < tile.region(a, 0).bottom;
         const Tiles<C> bias = spread<C>(a.weights.c5_bias);
-        Sums sums[P][kTiles<C>];
+        Tiles<C> sums[P];
 #pragma unroll
-        for (int p = 0; p < P; ++p)
-#pragma unroll
-            for (int j = 0; j < kTiles<C>; ++j) sums[p][j] = bias.tile[j];
+        for (int p = 0; p < P; ++p) sums[p] = bias;
         copy_wait();
         __syncthreads();
         for (int k = 0; k < 3; ++k) {
-            if (pixels.any) distill<C>(a, k, pixels, r, sums);
             const Region before = tile.region(a, kHalo - k);
             pointwise<C, C>(a.weights.c_r[k], before.top, before.bottom, r, pw);
+            if (has_rows) distill<C>(a, k, r, sums);
             __syncthreads();
             refine<C>(a, tile, a.dw[k], kHalo - 1 - k, pw, r);
             __syncthreads();
@@ -364,9 +305,10 @@ __global__ void __launch_bounds__(kThreads, 1)
         pointwise<C, C / 2>(a.weights.c4, last.top, last.bottom, r, pw);
         __syncthreads();
         if (i + stride < a.tiles) fetch<C>(a, Tile(a, i + stride), x, r);
-        if (!pixels.any) continue;
-        distill_last<C>(a, tile, pixels, pw, sums);
-        finish<C>(a, tile, pixels, sums, fused, dispersed);
+        if (!has_rows) continue;
+        distill_last<C>(a, tile, pw, sums);
+#pragma unroll
+        for (int p = 0; p < P; ++p) finish<C>(a, tile, row_of(p), sums[p], fused, dispersed);
     }
 }
 
