@@ -58,7 +58,8 @@ registers() { # capability, kernel's mangled name and registers; nothing where t
         match($0, /REG:[0-9]+/) { print "registers|" arch "|" name "|" substr($0, RSTART + 4, RLENGTH - 4) }'
 }
 
-list=$("$launches" --model "$model" --scale "$scale" --size "$size" --precision "$precision" --path "$path")
+# Tiles are those of the shared memory that an H100 has.
+list=$(MDRN_EMULATED_CAPABILITY=90 "$launches" --model "$model" --scale "$scale" --size "$size" --precision "$precision" --path "$path")
 
 printf '%s x%s from %s, %s, %s path, NV12 frames in CUDA memory.\n' "$model" "$scale" "$size" "$precision" "$path"
 cat <<'END'

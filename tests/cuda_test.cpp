@@ -114,6 +114,7 @@ TEST_P(CudaFused, BlocksAgreeWithTheReference) {
     DeviceStages cuda(model, device, true, cuda::Path::fused);
     for (Content content :
          {Content::random, Content::impulses, Content::extremes, Content::constant}) {
+        if (the.size.width > 100 && content != Content::random) continue;  // for time
         SCOPED_TRACE("content " + std::to_string(static_cast<int>(content)) +
                      ", MDRN_SEED=" + std::to_string(seed_of_run()));
         const Values x = make(content, model.features, the.size, random);
@@ -217,6 +218,7 @@ constexpr cuda::Path kPaths[] = {cuda::Path::cudnn, cuda::Path::fused};
 // dB on Set5 that is noise 26.4 dB below it.
 TEST_P(CudaGolden, Fp16) {
     const test::Device device;
+    emulated::set_twice(false);  // for time; CudaFused does it
     for (const cuda::Path path : kPaths) {
         DeviceStages stages(model, device, true, path);
         const Values ours = upscale(stages, frame, golden.at("input").values.data());
@@ -293,7 +295,9 @@ TEST_F(CudaNetwork, TakesTheMemoryThatItSays) {
             const uint64_t by_cudnn = stages.memory_needed(size, Plan::fast);
             if (half) {
                 stages.take(cuda::Path::fused);
-                EXPECT_LT(stages.memory_needed(size, Plan::fast), by_cudnn * 7 / 10);
+                // By [d_1 ... d_4 1], and d_k beside c_k_r.pw.
+                EXPECT_LT(stages.memory_needed(size, Plan::fast),
+                          by_cudnn - size.width * size.height * 2 * (120 + 28));
             }
             stages.prepare(size, Plan::fast);
             EXPECT_EQ(emulated::bytes_in_use() - before, stages.memory_needed(size, Plan::fast));

@@ -52,35 +52,35 @@ struct AttentionArguments {
 };
 
 // One block: a (C) = sigmoid(conv_du_2 ReLU(conv_du_0 (mean + std))), from parts (a.parts.count,
-// C). shared: groups x C Moments, C + squeezed floats.
+// C). shared: a.parts.count + 1 sizes, groups x C Moments, C + squeezed floats.
 __global__ void __launch_bounds__(kMergeThreads)
     attention(AttentionArguments a, int groups, const Moments *__restrict__ parts,
               float *__restrict__ result) {
-    auto *group_moments = reinterpret_cast<Moments *>(mdrn_shared);
+    auto *ends = reinterpret_cast<size_t *>(mdrn_shared);  // pixels before each part, and in all
+    auto *group_moments = reinterpret_cast<Moments *>(ends + a.parts.count + 1);
     auto *contrast = reinterpret_cast<float *>(group_moments + groups * a.channels);
     float *hidden = contrast + a.channels;
     // Group g has the parts from g * parts / groups on.
     const auto first_part = [&](int group) { return a.parts.count * group / groups; };
-    const auto pixels_to = [&](int part) {
-        return pixels_before(a.parts, first_segment(a.parts, part));
+    const auto pixels_of = [&](int first, int end) {
+        return static_cast<float>(ends[end] - ends[first]);
     };
-    const auto count = [&](int part) {
-        return static_cast<float>(pixels_to(part + 1) - pixels_to(part));
-    };
+    for (int i = threadIdx.x; i <= a.parts.count; i += kMergeThreads)
+        ends[i] = pixels_before(a.parts, first_segment(a.parts, i));
+    __syncthreads();
     const int channel = threadIdx.x % a.channels;
     const int group = threadIdx.x / a.channels;
     if (group < groups) {
         const int first = first_part(group);
         group_moments[threadIdx.x] = merged(
-            first_part(group + 1) - first, [&](int i) { return count(first + i); },
+            first_part(group + 1) - first,
+            [&](int i) { return pixels_of(first + i, first + i + 1); },
             [&](int i) { return parts[(first + i) * a.channels + channel]; });
     }
     __syncthreads();
-    const auto pixels = static_cast<float>(pixels_to(a.parts.count));
+    const auto pixels = pixels_of(0, a.parts.count);
     if (group == 0) {
-        const auto group_count = [&](int g) {
-            return static_cast<float>(pixels_to(first_part(g + 1)) - pixels_to(first_part(g)));
-        };
+        const auto group_count = [&](int g) { return pixels_of(first_part(g), first_part(g + 1)); };
         const Moments all = merged(groups, group_count,
                                    [&](int g) { return group_moments[g * a.channels + channel]; });
         contrast[channel] = all.mean + sqrtf(all.m2 / pixels);
@@ -154,7 +154,8 @@ void CudaStages::attend(int block, const Parts &parts) {
     Launch what{"attention",
                 1,
                 kMergeThreads,
-                sizeof(Moments) * groups * c + sizeof(float) * (c + channels_.squeezed),
+                sizeof(size_t) * (parts.count + 1) + sizeof(Moments) * groups * c +
+                    sizeof(float) * (c + channels_.squeezed),
                 {}};
     what.cost = {sizeof(Moments) * double(parts.count) * c, sizeof(float) * double(c),
                  2.0 * parts.count * c + 2.0 * c * channels_.squeezed, 12.0 * parts.count * c};
