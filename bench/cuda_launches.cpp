@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <stdexcept>
 #include <string>
 
 #include "cuda/cudnn.h"
@@ -17,13 +18,14 @@ namespace {
 using mdrn::cuda::check;
 
 struct Arguments {
-    std::string model = "mdrn", precision = "fp16";
+    std::string model = "mdrn", precision = "fp16", path = "cudnn";
     int scale = 2, width = 1920, height = 1080;
 };
 
 [[noreturn]] void usage() {
     std::fputs(
-        "mdrn-cuda-launches [--model NAME|FILE] [--scale N] [--size WxH] [--precision fp16|fp32]\n",
+        "mdrn-cuda-launches [--model NAME|FILE] [--scale N] [--size WxH] [--precision fp16|fp32]\n"
+        "                   [--path cudnn|fused]\n",
         stderr);
     std::exit(2);
 }
@@ -39,6 +41,8 @@ Arguments parse(int argc, char **argv) {
             arguments.model = value;
         else if (name == "--precision")
             arguments.precision = value;
+        else if (name == "--path")
+            arguments.path = value;
         else if (name == "--scale"
                      ? std::sscanf(value, "%d%c", &arguments.scale, &rest) != 1
                      : name != "--size" || std::sscanf(value, "%dx%d%c", &arguments.width,
@@ -46,7 +50,9 @@ Arguments parse(int argc, char **argv) {
             usage();
     }
     if (arguments.width < 1 || arguments.height < 1 ||
-        (arguments.precision != "fp16" && arguments.precision != "fp32"))
+        (arguments.precision != "fp16" && arguments.precision != "fp32") ||
+        (arguments.path != "cudnn" && arguments.path != "fused") ||
+        (arguments.path == "fused" && arguments.precision == "fp32"))
         usage();
     return arguments;
 }
@@ -77,27 +83,33 @@ mdrn::cuda::DeviceMemory memory_for(int width, int height) {
 
 void print(const char *part, const mdrn::cuda::Launch &launch) {
     const auto &[kernel, grid, block, shared, cost] = launch;
-    std::printf("launch\t%s\t%s\t%u\t%u\t%u\t%u\t%zu\t%.0f\t%.0f\t%.0f\t%.0f\n", part, kernel,
-                grid.x, grid.y, grid.z, block.x * block.y * block.z, shared, cost.read,
-                cost.written, cost.multiply_adds, cost.instructions);
+    std::printf("launch\t%s\t%s\t%u\t%u\t%u\t%u\t%zu\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\n", part,
+                kernel, grid.x, grid.y, grid.z, block.x * block.y * block.z, shared, cost.read,
+                cost.written, cost.multiply_adds, cost.instructions, cost.matrix, cost.halo);
 }
 
-// "map" and the bytes of a map of C channels; then for each launch "launch", its part of the
-// network, its name, its grid, a block's threads and dynamic shared memory, and its cost.
+// "map", the bytes of a map of C channels, and C; then for each launch "launch", its part of the
+// network ("first" for the first two blocks, where gather has nothing to add to yet), its name, its
+// grid, a block's threads and dynamic shared memory, and its cost.
 void list(const Arguments &arguments) {
     const mdrn::Model model = mdrn::load_model(arguments.model, arguments.scale);
     const bool half = arguments.precision == "fp16";
     const mdrn::Size size = mdrn::computed_size({arguments.width, arguments.height});
+    if (arguments.path == "fused" && !mdrn::cuda::can_fuse(model, half))
+        throw std::runtime_error("there is no fused path for a model of " +
+                                 std::to_string(model.features) + " features: use --path cudnn");
     cudaStream_t stream = nullptr;
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
     mdrn::cuda::Cudnn cudnn;
     mdrn::cuda::CudaStages stages(model, &cudnn, half, stream, nullptr);
+    stages.take(arguments.path == "fused" ? mdrn::cuda::Path::fused : mdrn::cuda::Path::cudnn);
     stages.prepare(size, mdrn::Plan::fast);
     const int width = arguments.width * model.scale, height = arguments.height * model.scale;
     const auto small = memory_for(arguments.width, arguments.height);
     const auto large = memory_for(width, height);
 
-    std::printf("map\t%.0f\n", double(size.width) * size.height * model.features * (half ? 2 : 4));
+    std::printf("map\t%.0f\t%d\n",
+                double(size.width) * size.height * model.features * (half ? 2 : 4), model.features);
     check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "capturing");
     const char *part = "unpack";
     stages.queue().recorder = [&](const mdrn::cuda::Launch &launch) { print(part, launch); };
@@ -105,11 +117,8 @@ void list(const Arguments &arguments) {
     part = "head";
     stages.head();
     for (int block = 0; block < mdrn::kBlocks; ++block) {
-        part = block == 0 ? "first" : "block";
-        stages.distill(block);
-        stages.mdsa(block);
-        stages.ecca(block);
-        stages.gather(block);
+        part = block < 2 ? "first" : "block";
+        stages.block(block);
     }
     part = "tail";
     stages.tail();

@@ -35,6 +35,7 @@ struct CudaOptions {
     void *context = nullptr;  // CUcontext lent for the life of the stages; null = the device's
     void *stream = nullptr;   // primary one, and a stream of the stages' own. CUstream of context
     int async_depth = 1;      // pictures between unpack and finish
+    mdrn_cuda_path path = MDRN_CUDA_PATH_AUTO;
 };
 
 // Whether libmdrn_cuda.so is on this machine. Opens nothing.

@@ -110,6 +110,8 @@ void check_settings(const mdrn_settings &settings) {
             "device " + std::to_string(settings.device) + " is not one of mdrn_device");
     require(settings.precision >= MDRN_PRECISION_AUTO && settings.precision <= MDRN_PRECISION_BF16,
             "precision " + std::to_string(settings.precision) + " is not one of mdrn_precision");
+    require(settings.cuda_path >= MDRN_CUDA_PATH_AUTO && settings.cuda_path <= MDRN_CUDA_PATH_FUSED,
+            "cuda_path " + std::to_string(settings.cuda_path) + " is not one of mdrn_cuda_path");
     require(settings.threads >= 0 && settings.threads <= 1024,
             "threads is " + std::to_string(settings.threads) + ": it must be 0 (all) to 1024");
     require(settings.async_depth >= 1 && settings.async_depth <= 64,
@@ -146,6 +148,7 @@ std::unique_ptr<Stages> make_on_cuda(mdrn_context *context, const WarnOnce &warn
     options.context = settings.cuda_context;
     options.stream = settings.cuda_stream;
     options.async_depth = settings.async_depth;
+    options.path = settings.cuda_path;
     return make_cuda_stages(context->model, options, warn);
 }
 

@@ -54,18 +54,22 @@ TEST_P(CudaSet5Psnr, OfFp16IsThatOfFp32) {
     const Model weights = model();
     const test::Device device;
     DeviceStages fp16(weights, device, true);
+    DeviceStages fused(weights, device, true, cuda::Path::fused);
     const auto fp32 = make_cpu_stages(weights, {}, quiet);
-    double sum16 = 0, sum32 = 0;
+    double sum16 = 0, sum_fused = 0, sum32 = 0;
     for_set5(weights.scale, [&](const Values &rgb, Size size, const Rgb8 &original) {
         const Size large{weights.scale * size.width, weights.scale * size.height};
         const auto psnr_of = [&](HostStages &stages) {
             return psnr(rounded(upscale(stages, size, rgb.data()), large), original, weights.scale);
         };
         sum16 += psnr_of(fp16);
+        sum_fused += psnr_of(fused);
         sum32 += psnr_of(*fp32);
     });
-    std::printf("%s: fp16 %.4f dB, fp32 %.4f dB\n", GetParam().c_str(), sum16 / 5, sum32 / 5);
+    std::printf("%s: fp16 %.4f dB, fused %.4f dB, fp32 %.4f dB\n", GetParam().c_str(), sum16 / 5,
+                sum_fused / 5, sum32 / 5);
     EXPECT_NEAR(sum16, sum32, 5 * 0.01);
+    EXPECT_NEAR(sum_fused, sum32, 5 * 0.01);
 }
 
 INSTANTIATE_TEST_SUITE_P(Published, CudaSet5Psnr,

@@ -69,10 +69,13 @@ struct Device {
 
 class DeviceStages final : public HostStages {
 public:
-    DeviceStages(const Model &model, const Device &device, bool fp16)
+    DeviceStages(const Model &model, const Device &device, bool fp16,
+                 cuda::Path path = cuda::Path::cudnn)
         : HostStages(nullptr),
           scale_(model.scale),
-          cuda_(model, device.cudnn.get(), fp16, device.stream, nullptr) {}
+          cuda_(model, device.cudnn.get(), fp16, device.stream, nullptr) {
+        cuda_.take(path);
+    }
 
     std::string description() const override { return cuda_.description(); }
     uint64_t memory_needed(Size size, Plan plan) const override {
@@ -95,6 +98,7 @@ public:
     void mdsa(int block) override { cuda_.mdsa(block); }
     void ecca(int block) override { cuda_.ecca(block); }
     void gather(int block) override { cuda_.gather(block); }
+    void block(int block) override { cuda_.block(block); }
     void tail() override {
         cuda_.tail();
         Picture picture(hr_.size.width, hr_.size.height, layout());

@@ -66,7 +66,7 @@ run() { # name, command...
 
 # --- build ------------------------------------------------------------------
 
-tests=(convolution_test cuda_picture_test cuda_test guest_test cuda_set5_test)
+tests=(convolution_test cuda_distill_test cuda_path_test cuda_picture_test cuda_test guest_test cuda_set5_test)
 scripts/install.sh --tests
 echo 'building'
 if ! cmake --preset release -DMDRN_BENCH=ON "-DMDRN_REFERENCE_DIR=$MDRN_REFERENCE_DIR" >"$logs/gpu-build.log" 2>&1 ||
@@ -84,7 +84,7 @@ done
 
 # The plain kernel, all stages of both models in both precisions, the network, every layout.
 sanitized=("convolution_test_gpu --gtest_filter=*ThePlainKernel*:*Bands*"
-    "cuda_test_gpu --gtest_filter=*CudaStages*/0:*CudaStages*/9:*CudaStages*/16:*CudaStages*/19:*CudaStages*/26:*CudaNetwork*"
+    "cuda_test_gpu --gtest_filter=*CudaStages*/0:*CudaStages*/9:*CudaStages*/16:*CudaStages*/19:*CudaStages*/26:*CudaFused*/0:*CudaFused*/5:*CudaNetwork*"
     "cuda_picture_test_gpu --gtest_filter=*OfEveryLayout*x2_38x22"
     "guest_test_gpu --gtest_filter=-*Failures*")
 sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)

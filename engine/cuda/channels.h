@@ -27,11 +27,13 @@ inline constexpr int kGroup = 8;  // channels that MDSA's disperse computes at a
 
 // The convolutions of a frame of one size, by the stage that has them.
 struct Convolutions {
-    Convolutions(const Channels &channels, Size size, bool fp16, Cudnn *cudnn);
+    // fused: only those that the fused path has.
+    Convolutions(const Channels &channels, Size size, bool fp16, Cudnn *cudnn, bool fused);
     size_t workspace() const;
     bool planned() const;  // all of them
 
-    Convolution fea_conv, stacked, c4, c5, conv1, pointwise, gather, upsampler;
+    Convolution fea_conv, pointwise, upsampler;
+    Convolution stacked, c4, c5, conv1, gather;  // empty on the fused path
 };
 
 }  // namespace mdrn::cuda

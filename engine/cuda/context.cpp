@@ -101,17 +101,28 @@ CUdevice find_device(int gpu) {
     return device;
 }
 
-// The kernels are compiled for no less, and cuDNN's are not either.
-void check_capability(CUdevice device) {
+struct Capability {
     int major = 0, minor = 0;
+
+    std::string text() const { return std::to_string(major) + "." + std::to_string(minor); }
+};
+
+Capability capability_of(CUdevice device) {
+    Capability capability;
+    auto &[major, minor] = capability;
     const char *what = "tell the GPU's compute capability";
     driver().check(driver().attribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device),
                    what);
     driver().check(driver().attribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device),
                    what);
-    if (10 * major + minor < 75)
-        refuse("gpu " + std::to_string(device) + " is of compute capability " +
-               std::to_string(major) + "." + std::to_string(minor) +
+    return capability;
+}
+
+// The kernels are compiled for no less, and cuDNN's are not either.
+void check_capability(CUdevice device) {
+    const Capability capability = capability_of(device);
+    if (10 * capability.major + capability.minor < 75)
+        refuse("gpu " + std::to_string(device) + " is of compute capability " + capability.text() +
                "; 7.5 (Turing, 2018) or later is needed");
 }
 
@@ -143,7 +154,10 @@ Context::~Context() {
 std::string Context::description() const {
     char name[256] = "";
     driver().check(driver().name(name, sizeof name, device_), "tell the GPU's name");
-    return "gpu " + std::to_string(device_) + " (" + name + ")";
+    int version = 0;
+    driver().check(driver().version(&version), "tell its version");
+    return "gpu " + std::to_string(device_) + " (" + name + ", compute capability " +
+           capability_of(device_).text() + ", driver for CUDA " + version_text(version) + ")";
 }
 
 Current::Current(const Context &context) {

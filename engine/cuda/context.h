@@ -20,7 +20,9 @@ public:
     ~Context();
     Context(const Context &) = delete;
 
-    // "gpu 0 (NVIDIA H100)"
+    int device() const { return device_; }
+
+    // "gpu 0 (NVIDIA H100, compute capability 9.0, driver for CUDA 13.0)"
     std::string description() const;
 
 private:

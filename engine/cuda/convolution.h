@@ -33,6 +33,8 @@ inline constexpr size_t kMostElements = (size_t{1} << 31) - 1;
 // Not thread safe, as Stages; cheap to make once its shape has been planned by the same Cudnn.
 class Convolution {
 public:
+    Convolution() = default;  // of nothing
+
     // cudnn must outlive this; null: always the plain kernel. A 1x1 convolution of larger maps than
     // most elements is computed in bands of rows. Throws Error(MDRN_ERROR_DEVICE).
     Convolution(Cudnn *cudnn, const ConvolutionShape &shape, size_t most = kMostElements);

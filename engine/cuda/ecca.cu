@@ -2,7 +2,7 @@
 // Eq. 4 and 7. y = GELU(body_0 + bias) is computed anew wherever it is read. Means and variances
 // have a fixed order of sums, which follows from the frame's size alone: Welford's along each
 // thread's pixels, then two passes over the threads' and over the blocks' results.
-#include "cuda/device.h"
+#include "cuda/moments.h"
 #include "cuda/stages.h"
 #include "cuda/strips.h"
 
@@ -12,54 +12,28 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kMergeThreads = 512;
 
-__device__ size_t first_of_part(size_t pixels, int part, int parts) {
-    return pixels * part / parts;
-}
-
-// Mean and m2 of groups together; count(i) and moments(i) for i < groups, none of them empty.
-template <typename Count, typename Read>
-__device__ Moments merged(int groups, Count count, Read moments) {
-    const float base = moments(0).mean;
-    float sum = 0, total = 0;
-    for (int i = 0; i < groups; ++i) {
-        sum = fmaf(count(i), moments(i).mean - base, sum);
-        total += count(i);
-    }
-    const float mean = base + sum / total;
-    float m2 = 0;
-    for (int i = 0; i < groups; ++i) {
-        const float apart = moments(i).mean - mean;
-        m2 += fmaf(count(i) * apart, apart, moments(i).m2);
-    }
-    return {mean, m2};
-}
-
 // Thread (i, j) has channels 4i to 4i + 3 of every blockDim.y-th pixel of the block's part.
 // parts (gridDim.x, C); shared: (blockDim.y, C) Moments.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    statistics(size_t pixels, int channels, const float *__restrict__ bias,
+    statistics(Parts shares, int channels, const float *__restrict__ bias,
                const T *__restrict__ raw, Moments *__restrict__ parts) {
     const int channel = 4 * threadIdx.x;
-    const size_t first = first_of_part(pixels, blockIdx.x, gridDim.x);
-    const size_t end = first_of_part(pixels, blockIdx.x + 1, gridDim.x);
+    const size_t first = first_segment(shares, blockIdx.x);
+    const size_t end = first_segment(shares, blockIdx.x + 1);
     const Floats<4> b = load<4>(bias + channel);
-    Floats<4> mean = zeros<4>(), m2 = zeros<4>();
+    Moments moments[4] = {};
     float n = 0;
     for (size_t pixel = first + threadIdx.y; pixel < end; pixel += blockDim.y) {
         const Floats<4> y = gelu(load<4>(raw + pixel * channels + channel) + b);
         n += 1;
         const float weight = 1 / n;
 #pragma unroll
-        for (int i = 0; i < 4; ++i) {
-            const float apart = y.v[i] - mean.v[i];
-            mean.v[i] = fmaf(apart, weight, mean.v[i]);
-            m2.v[i] = fmaf(apart, y.v[i] - mean.v[i], m2.v[i]);
-        }
+        for (int i = 0; i < 4; ++i) take(moments[i], y.v[i], weight);
     }
     auto *rows = reinterpret_cast<Moments *>(mdrn_shared);
 #pragma unroll
-    for (int i = 0; i < 4; ++i) rows[threadIdx.y * channels + channel + i] = {mean.v[i], m2.v[i]};
+    for (int i = 0; i < 4; ++i) rows[threadIdx.y * channels + channel + i] = moments[i];
     __syncthreads();
     const int thread = threadIdx.y * blockDim.x + threadIdx.x;
     if (thread >= channels) return;
@@ -72,40 +46,41 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 struct AttentionArguments {
-    size_t pixels;
-    int channels, squeezed, parts;
+    Parts parts;
+    int channels, squeezed;
     const float *conv_du_0, *conv_du_0_bias, *conv_du_2, *conv_du_2_bias;
 };
 
-// One block: a (C) = sigmoid(conv_du_2 ReLU(conv_du_0 (mean + std))), from parts (a.parts, C).
-// shared: groups x C Moments, C + squeezed floats.
+// One block: a (C) = sigmoid(conv_du_2 ReLU(conv_du_0 (mean + std))), from parts (a.parts.count,
+// C). shared: a.parts.count + 1 sizes, groups x C Moments, C + squeezed floats.
 __global__ void __launch_bounds__(kMergeThreads)
     attention(AttentionArguments a, int groups, const Moments *__restrict__ parts,
               float *__restrict__ result) {
-    auto *group_moments = reinterpret_cast<Moments *>(mdrn_shared);
+    auto *ends = reinterpret_cast<size_t *>(mdrn_shared);  // pixels before each part, and in all
+    auto *group_moments = reinterpret_cast<Moments *>(ends + a.parts.count + 1);
     auto *contrast = reinterpret_cast<float *>(group_moments + groups * a.channels);
     float *hidden = contrast + a.channels;
     // Group g has the parts from g * parts / groups on.
-    const auto first_part = [&](int group) { return a.parts * group / groups; };
-    const auto count = [&](int part) {
-        return static_cast<float>(first_of_part(a.pixels, part + 1, a.parts) -
-                                  first_of_part(a.pixels, part, a.parts));
+    const auto first_part = [&](int group) { return a.parts.count * group / groups; };
+    const auto pixels_of = [&](int first, int end) {
+        return static_cast<float>(ends[end] - ends[first]);
     };
+    for (int i = threadIdx.x; i <= a.parts.count; i += kMergeThreads)
+        ends[i] = pixels_before(a.parts, first_segment(a.parts, i));
+    __syncthreads();
     const int channel = threadIdx.x % a.channels;
     const int group = threadIdx.x / a.channels;
     if (group < groups) {
         const int first = first_part(group);
         group_moments[threadIdx.x] = merged(
-            first_part(group + 1) - first, [&](int i) { return count(first + i); },
+            first_part(group + 1) - first,
+            [&](int i) { return pixels_of(first + i, first + i + 1); },
             [&](int i) { return parts[(first + i) * a.channels + channel]; });
     }
     __syncthreads();
-    const auto pixels = static_cast<float>(a.pixels);
+    const auto pixels = pixels_of(0, a.parts.count);
     if (group == 0) {
-        const auto group_count = [&](int g) {
-            return static_cast<float>(first_of_part(a.pixels, first_part(g + 1), a.parts) -
-                                      first_of_part(a.pixels, first_part(g), a.parts));
-        };
+        const auto group_count = [&](int g) { return pixels_of(first_part(g), first_part(g + 1)); };
         const Moments all = merged(groups, group_count,
                                    [&](int g) { return group_moments[g * a.channels + channel]; });
         contrast[channel] = all.mean + sqrtf(all.m2 / pixels);
@@ -173,6 +148,23 @@ __global__ void __launch_bounds__(kStripThreads, kStripBlocks)
 
 }  // namespace
 
+void CudaStages::attend(int block, const Parts &parts) {
+    const EadbWeights &weights = weights_.blocks[block];
+    const int c = channels_.c, groups = std::min(kMergeThreads / c, parts.count);
+    Launch what{"attention",
+                1,
+                kMergeThreads,
+                sizeof(size_t) * (parts.count + 1) + sizeof(Moments) * groups * c +
+                    sizeof(float) * (c + channels_.squeezed),
+                {}};
+    what.cost = {sizeof(Moments) * double(parts.count) * c, sizeof(float) * double(c),
+                 2.0 * parts.count * c + 2.0 * c * channels_.squeezed, 12.0 * parts.count * c};
+    launch(queue_, what, attention,
+           AttentionArguments{parts, c, channels_.squeezed, weights.conv_du_0,
+                              weights.conv_du_0_bias, weights.conv_du_2, weights.conv_du_2_bias},
+           groups, places_->parts, places_->attention);
+}
+
 void CudaStages::ecca(int block) {
     const EadbWeights &weights = weights_.blocks[block];
     const int c = channels_.c;
@@ -180,29 +172,18 @@ void CudaStages::ecca(int block) {
              weights.body_0, places_->stacked);
 
     const int lanes = c / 4, rows = kThreads / lanes;
-    const int parts = static_cast<int>(std::clamp<size_t>(pixels() / (8 * rows), 1, kMostParts));
-    const int groups = std::min(kMergeThreads / c, parts);
+    const auto count = static_cast<int>(std::clamp<size_t>(pixels() / (8 * rows), 1, kMostParts));
+    const Parts parts{pixels(), 1, 1, count};
     const double values = double(pixels()) * c;
     with_type([&]<typename T>() {
         const auto *raw = static_cast<const T *>(places_->stacked);
         Launch what{
-            "statistics", unsigned(parts), dim3(lanes, rows), sizeof(Moments) * rows * c, {}};
-        what.cost = {map_bytes(c), sizeof(Moments) * double(parts) * c, 2 * values,
+            "statistics", unsigned(count), dim3(lanes, rows), sizeof(Moments) * rows * c, {}};
+        what.cost = {map_bytes(c), sizeof(Moments) * double(count) * c, 2 * values,
                      values * (kGeluInstructions + 6)};
-        launch(queue_, what, statistics<T>, pixels(), c, weights.body_0_bias, raw, places_->parts);
+        launch(queue_, what, statistics<T>, parts, c, weights.body_0_bias, raw, places_->parts);
 
-        what = {"attention",
-                1,
-                kMergeThreads,
-                sizeof(Moments) * groups * c + sizeof(float) * (c + channels_.squeezed),
-                {}};
-        what.cost = {sizeof(Moments) * double(parts) * c, sizeof(float) * double(c),
-                     2.0 * parts * c + 2.0 * c * channels_.squeezed, 12.0 * parts * c};
-        launch(
-            queue_, what, attention,
-            AttentionArguments{pixels(), c, channels_.squeezed, parts, weights.conv_du_0,
-                               weights.conv_du_0_bias, weights.conv_du_2, weights.conv_du_2_bias},
-            groups, places_->parts, places_->attention);
+        attend(block, parts);
 
         what = strips("depthwise", size_, c, 1);
         what.shared = 2 * sizeof(float) * what.block.y * c;

@@ -7,6 +7,7 @@
 
 #include "cuda/context.h"
 #include "cuda/cudnn.h"
+#include "cuda/path.h"
 #include "cuda/plugin.h"
 #include "cuda/stages.h"
 #include "cuda/stream.h"
@@ -80,12 +81,15 @@ private:
 
 // All that belongs to the context: made and destroyed while that is current.
 struct Inside {
-    Inside(const Context &context, const Model &model, const CudaOptions &options, WarnOnce warn)
+    Inside(const Context &context, const Model &model, const CudaOptions &options,
+           const WarnOnce &warn)
         : own(options.context ? nullptr : std::make_unique<Stream>()),
           stream(own ? cudaStream_t(*own) : static_cast<cudaStream_t>(options.stream)),
-          stages(model, &cudnn, options.half, stream, std::move(warn)),
+          stages(model, &cudnn, options.half, stream, warn),
           recording(recorded),
-          transfer(context, options.async_depth) {}
+          transfer(context, options.async_depth) {
+        stages.take(choose_path(context, model, options, &cudnn, stream, warn));
+    }
     ~Inside() {
         recording.abandon(stages.queue());
         cudaStreamSynchronize(stream);
@@ -102,11 +106,11 @@ struct Inside {
 
 class GuestStages final : public Stages {
 public:
-    GuestStages(const Model &model, const CudaOptions &options, WarnOnce warn)
+    GuestStages(const Model &model, const CudaOptions &options, const WarnOnce &warn)
         : context_(options),
           description_(context_.description() + (options.half ? ", fp16" : ", fp32")) {
         const Current current(context_);
-        inside_ = std::make_unique<Inside>(context_, model, options, std::move(warn));
+        inside_ = std::make_unique<Inside>(context_, model, options, warn);
     }
     ~GuestStages() override {
         try {
@@ -156,6 +160,9 @@ public:
     void gather(int block) override {
         run([&](CudaStages &stages) { stages.gather(block); });
     }
+    void block(int block) override {
+        run([&](CudaStages &stages) { stages.block(block); });
+    }
     void tail() override {
         run([&](CudaStages &stages) { stages.tail(); });
     }
@@ -199,7 +206,7 @@ private:
 };
 
 std::unique_ptr<Stages> make(const Model &model, const CudaOptions &options, WarnOnce warn) {
-    return std::make_unique<GuestStages>(model, options, std::move(warn));
+    return std::make_unique<GuestStages>(model, options, warn);
 }
 
 constexpr Plugin kPlugin{kPluginVersion, MDRN_BUILD_ID, make};

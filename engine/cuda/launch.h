@@ -29,6 +29,8 @@ struct Cost {
     double read = 0, written = 0;  // bytes of device memory
     double multiply_adds = 0;      // halo and padding included
     double instructions = 0;
+    double matrix = 0;  // multiply-adds of the tensor cores, not among the others
+    double halo = 0;  // bytes that blocks read beside their own and others count, so mostly cached
 };
 
 // About as many instructions as these take of the plain cores.

@@ -4,6 +4,7 @@
 #include <cfloat>
 
 #include "cuda/device.h"
+#include "cuda/gate.h"
 #include "cuda/stages.h"
 
 namespace mdrn::cuda {
@@ -183,7 +184,7 @@ struct MixArguments {
 
 // v_i = conv3_i GELU(conv_max_i p_i) for branch i = blockIdx.z; a block has cells x cells of it.
 // shared: two tiles, (cells + 4)² f and (cells + 2)² f floats.
-__global__ void __launch_bounds__(kMixThreads) mix(MixArguments a, int f, int cells) {
+__global__ void __launch_bounds__(kMixThreads) mix(MixArguments a, int f, int mixed, int cells) {
     const int branch = blockIdx.z;
     const SmallMap &pooled = a.branches.pooled[branch], &result = a.branches.mixed[branch];
     const MixWeights &w = a.weights[branch];
@@ -233,45 +234,12 @@ __global__ void __launch_bounds__(kMixThreads) mix(MixArguments a, int f, int ce
         const int pixel = i / f, channel = i % f;
         const int y = top + pixel / cells, x = left + pixel % cells;
         if (y < result.height && x < result.width)
-            result.data[(static_cast<size_t>(y) * result.width + x) * f + channel] =
+            result.data[(static_cast<size_t>(y) * result.width + x) * mixed + channel] =
                 depthwise_at(last, w.conv3, y, x, channel, f);
     }
 }
 
 constexpr int kGateThreads = 256;
-
-// Where pixel i of n lies among m samples: half-pixel centres.
-struct Between {
-    int at0, at1;
-    float fraction;
-};
-__device__ __forceinline__ Between between(int i, int n, int m) {
-    const float at = fmaxf(0, (static_cast<float>(i) + 0.5F) * m / n - 0.5F);
-    const int at0 = static_cast<int>(at);
-    return {at0, least(at0 + 1, m - 1), at - static_cast<float>(at0)};
-}
-
-// Bilinear, of one pixel; then for each channel.
-struct Upsampling {
-    const float *corner[4];
-    float fy, fx;
-
-    __device__ __forceinline__ Upsampling(const SmallMap &map, int f, int y, int x, int height,
-                                          int width) {
-        const Between row = between(y, height, map.height);
-        const Between column = between(x, width, map.width);
-        corner[0] = map.data + (row.at0 * map.width + column.at0) * f;
-        corner[1] = map.data + (row.at0 * map.width + column.at1) * f;
-        corner[2] = map.data + (row.at1 * map.width + column.at0) * f;
-        corner[3] = map.data + (row.at1 * map.width + column.at1) * f;
-        fy = row.fraction;
-        fx = column.fraction;
-    }
-    __device__ __forceinline__ float operator()(int k) const {
-        return (1 - fy) * ((1 - fx) * corner[0][k] + fx * corner[1][k]) +
-               fy * ((1 - fx) * corner[2][k] + fx * corner[3][k]);
-    }
-};
 
 struct GateArguments {
     int height, width, channels, f, dispersed, mixed;
@@ -294,9 +262,9 @@ __global__ void __launch_bounds__(kGateThreads)
         const int pixel = threadIdx.x % count;
         const size_t at = first + least(pixel, here - 1);
         const int y = static_cast<int>(at / a.width), x = static_cast<int>(at % a.width);
-        const Upsampling up0(a.v[0], a.f, y, x, a.height, a.width);
-        const Upsampling up1(a.v[1], a.f, y, x, a.height, a.width);
-        const Upsampling up2(a.v[2], a.f, y, x, a.height, a.width);
+        const Upsampling up0(a.v[0], a.mixed, y, x, a.height, a.width);
+        const Upsampling up1(a.v[1], a.mixed, y, x, a.height, a.width);
+        const Upsampling up2(a.v[2], a.mixed, y, x, a.height, a.width);
         for (int k = threadIdx.x / count; k < a.mixed; k += kGateThreads / count) {
             float sum = 0;
             if (k < a.f) {
@@ -307,7 +275,7 @@ __global__ void __launch_bounds__(kGateThreads)
 #pragma unroll
                     for (int j = 0; j < 4; ++j) sum = fmaf(weight.v[j], in.v[j], sum);
                 }
-                sum += up0(k) + up1(k) + up2(k);
+                sum += up0.at<1>(k).v[0] + up1.at<1>(k).v[0] + up2.at<1>(k).v[0];
             }
             sums[pixel * row + k] = sum;
         }
@@ -352,12 +320,9 @@ size_t cells(const SmallMap &map) {
 
 }  // namespace
 
-void CudaStages::mdsa(int block) {
+void CudaStages::mix_dispersed(int block) {
     const EadbWeights &weights = weights_.blocks[block];
     const Channels &n = channels_;
-    convolve(convolutions_->conv1, "convolution conv1", n.c, n.dispersed, 1, map(Map::fused),
-             weights.conv1, places_->dispersed);
-
     const Branches &branches = places_->branches;
     const SmallMap &largest_map = branches.pooled[0];
     double small = 0;  // cells of all pooled maps
@@ -365,7 +330,6 @@ void CudaStages::mdsa(int block) {
     const double mixed = small - double(cells(branches.pooled[3]));
     const double float_maps = sizeof(float) * double(n.f);
     with_type([&]<typename T>() {
-        const auto *c = static_cast<const T *>(places_->dispersed);
         Launch what{"disperse",
                     dim3(blocks(largest_map.width, kPooled), blocks(largest_map.height, kPooled)),
                     kDisperseThreads,
@@ -379,7 +343,7 @@ void CudaStages::mdsa(int block) {
         launch(queue_, what, disperse<T>,
                DisperseArguments{size_.height, size_.width, n.f, n.dispersed, n.strided,
                                  weights.conv2_pw, weights.conv2_start, weights.conv2, branches},
-               c);
+               static_cast<const T *>(places_->dispersed));
 
         const int mix_cells = n.f <= 32 ? 8 : 4;
         const int wide = (mix_cells + 4) * (mix_cells + 4);
@@ -392,21 +356,32 @@ void CudaStages::mdsa(int block) {
             {}};
         const double in_mix = mixed / (mix_cells * mix_cells) * n.f;
         what.cost = {
-            float_maps * small, float_maps * mixed,
+            float_maps * small, branches.mixed_bytes(n),
             in_mix * (wide * double(n.f) + narrow * (9.0 + n.f) + 9.0 * mix_cells * mix_cells),
             in_mix * narrow * kGeluInstructions};
         launch(queue_, what, mix,
                MixArguments{branches, {weights.mix[0], weights.mix[1], weights.mix[2]}}, n.f,
-               mix_cells);
+               n.mixed, mix_cells);
+    });
+}
 
+void CudaStages::mdsa(int block) {
+    const EadbWeights &weights = weights_.blocks[block];
+    const Channels &n = channels_;
+    convolve(convolutions_->conv1, "convolution conv1", n.c, n.dispersed, 1, map(Map::fused),
+             weights.conv1, places_->dispersed);
+    mix_dispersed(block);
+
+    const Branches &branches = places_->branches;
+    with_type([&]<typename T>() {
         const int count = n.c > 32 ? 64 : 128;
-        what = {"gate",
-                blocks(pixels(), count),
-                kGateThreads,
-                sizeof(float) * count * (n.mixed + 4),
-                {}};
+        Launch what{"gate",
+                    blocks(pixels(), count),
+                    kGateThreads,
+                    sizeof(float) * count * (n.mixed + 4),
+                    {}};
         const double values = double(pixels()) * n.c;
-        what.cost = {map_bytes(n.dispersed + n.c) + float_maps * mixed, map_bytes(n.c),
+        what.cost = {map_bytes(n.dispersed + n.c) + branches.mixed_bytes(n), map_bytes(n.c),
                      double(pixels()) * n.mixed * (n.mixed + n.c) + values,
                      values * kSigmoidInstructions + double(pixels()) * n.f * 3 * 12};
         launch(queue_, what, gate<T>,
@@ -421,7 +396,8 @@ void CudaStages::mdsa(int block) {
                              weights.conv4,
                              weights.conv4_bias,
                              {branches.mixed[0], branches.mixed[1], branches.mixed[2]}},
-               count, c, static_cast<T *>(map(Map::fused)));
+               count, static_cast<const T *>(places_->dispersed),
+               static_cast<T *>(map(Map::fused)));
     });
 }
 

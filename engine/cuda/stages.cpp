@@ -20,7 +20,8 @@ constexpr int kTile = 16;  // inputs and outputs that tensor cores take at once
 
 }  // namespace
 
-Places::Places(Carver &carver, const Channels &n, Size size, bool fp16, size_t workspace_bytes) {
+Places::Places(Carver &carver, const Channels &n, Size size, bool fp16, bool fused,
+               size_t workspace_bytes) {
     const size_t pixels = size_t(size.width) * size_t(size.height);
     const auto take = [&](int channels) {
         return carver.bytes(pixels * channels * (fp16 ? sizeof(__half) : sizeof(float)));
@@ -28,19 +29,19 @@ Places::Places(Carver &carver, const Channels &n, Size size, bool fp16, size_t w
     rgb = take(4);
     for (void *&map : maps) map = take(n.c);
     sum = take(n.c);
-    stacked = take(std::max(n.stacked, n.subpixels));
-    distilled = take(n.distilled);
+    stacked = take(std::max(fused ? n.c : n.stacked, n.subpixels));
+    distilled = fused ? nullptr : take(n.distilled);
     dispersed = take(n.dispersed);
 
-    const auto small = [&](int rows, int columns) {
-        return SmallMap{carver.floats(size_t(rows) * columns * n.f), rows, columns};
+    const auto small = [&](int channels, int rows, int columns) {
+        return SmallMap{carver.floats(size_t(rows) * columns * channels), rows, columns};
     };
     const int rows = (size.height - 1) / 2 + 1, columns = (size.width - 1) / 2 + 1;
-    branches.pooled[0] = small((rows - 1) / 3 + 1, (columns - 1) / 3 + 1);
+    branches.pooled[0] = small(n.f, (rows - 1) / 3 + 1, (columns - 1) / 3 + 1);
     for (int i = 1; i < 4; ++i)
-        branches.pooled[i] = small((rows - 5) / 3 + 1, (columns - 5) / 3 + 1);
+        branches.pooled[i] = small(n.f, (rows - 5) / 3 + 1, (columns - 5) / 3 + 1);
     for (int i = 0; i < 3; ++i)
-        branches.mixed[i] = small(branches.pooled[i].height, branches.pooled[i].width);
+        branches.mixed[i] = small(n.mixed, branches.pooled[i].height, branches.pooled[i].width);
 
     parts = static_cast<Moments *>(carver.bytes(sizeof(Moments) * kMostParts * n.c));
     attention = carver.floats(n.c);
@@ -57,7 +58,7 @@ CudaStages::CudaStages(const Model &model, Cudnn *cudnn, bool fp16, cudaStream_t
       half_(fp16),
       warn_(std::move(warn)),
       queue_{stream, {}},
-      weights_(model, fp16, stream) {
+      weights_(model, fp16, can_fuse(model, fp16), stream) {
     check(cudaMallocHost(reinterpret_cast<void **>(&odd_), sizeof *odd_),
           "allocating pinned memory");
     *odd_ = 0;
@@ -70,8 +71,8 @@ CudaStages::~CudaStages() {
 
 uint64_t CudaStages::memory_needed(Size size, Plan) const {
     Carver carver;
-    Places(carver, channels_, size, half_,
-           Convolutions(channels_, size, half_, cudnn_).workspace());
+    Places(carver, channels_, size, half_, fused_,
+           Convolutions(channels_, size, half_, cudnn_, fused_).workspace());
     return carver.used();
 }
 
@@ -82,17 +83,17 @@ void CudaStages::prepare(Size size, Plan) {
     arena_ = {};
     size_ = size;
     alpha_size_ = {};
-    convolutions_ = std::make_unique<Convolutions>(channels_, size, half_, cudnn_);
+    convolutions_ = std::make_unique<Convolutions>(channels_, size, half_, cudnn_, fused_);
     if (cudnn_ && !convolutions_->planned() && warn_) warn_(kNotPlanned);
     const size_t workspace = convolutions_->workspace();
     Carver count;
-    Places(count, channels_, size, half_, workspace);
+    Places(count, channels_, size, half_, fused_, workspace);
     arena_ = DeviceMemory(count.used());
     Carver carver(arena_.data());
-    places_ = std::make_unique<Places>(carver, channels_, size, half_, workspace);
+    places_ = std::make_unique<Places>(carver, channels_, size, half_, fused_, workspace);
     // All of it, so that it is there before the first frame.
     check(cudaMemsetAsync(arena_.data(), 0, count.used(), queue_.stream), "clearing the arena");
-    fill_distilled();
+    if (!fused_) fill_distilled();
 }
 
 void CudaStages::convolve(const Convolution &convolution, const char *name, int inputs, int outputs,
@@ -158,10 +159,17 @@ void set(float value, __half &to) {
 
 }  // namespace
 
-void CudaStages::read(Map which, float *chw) {
+void CudaStages::block(int block) {
+    if (!fused_) return Stages::block(block);
+    fused_distill(block);
+    mix_dispersed(block);
+    fused_ecca(block);
+}
+
+void CudaStages::read(const void *map, float *chw) {
     const size_t c = channels_.c, plane = pixels();
     with_type([&]<typename T>() {
-        const auto values = download<T>(map(which), plane * c, queue_.stream);
+        const auto values = download<T>(map, plane * c, queue_.stream);
         for (size_t i = 0; i < values.size(); ++i) chw[i % c * plane + i / c] = value_of(values[i]);
     });
 }

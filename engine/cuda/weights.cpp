@@ -26,6 +26,16 @@ Values padded(const Values &weight, int outputs, int inputs, int rows, int colum
     return all;
 }
 
+// Some columns of (rows, ...).
+Values columns(const Values &weight, int rows, int first, int count) {
+    Values all;
+    for (int r = 0; r < rows; ++r) {
+        const auto row = weight.begin() + r * static_cast<ptrdiff_t>(weight.size() / rows) + first;
+        all.insert(all.end(), row, row + count);
+    }
+    return all;
+}
+
 // (rows, columns) -> (columns, rows)
 Values transposed(const Values &weight, int rows, int columns) {
     Values all(weight.size());
@@ -42,6 +52,12 @@ Values channels_last(const Values &weight, int outputs, int inputs, int rows, in
             for (int k = 0; k < 9; ++k)
                 all[(o * 9 + k) * columns + i] = weight[(o * inputs + i) * 9 + k];
     return all;
+}
+
+// The channel that fragments.h has at this column of this tile, of channels in all.
+int channel_at(int channels, int tile, int column) {
+    if (tile < channels / 16 * 2) return tile / 2 * 16 + column / 2 * 4 + tile % 2 * 2 + column % 2;
+    return tile * 8 + column;
 }
 
 // weight (rows, columns) times vector, plus start where there is one
@@ -73,9 +89,22 @@ public:
         if (!half_) return floats(weight);
         std::vector<__half> halves;
         for (float value : weight) halves.push_back(__float2half_rn(value));
-        void *at = carver_.bytes(halves.size() * sizeof(__half));
-        copy(at, halves.data(), halves.size() * sizeof(__half));
-        return at;
+        return words(halves);
+    }
+    // (outputs, inputs), by PTX's table of B: register r of lane l has rows 2 (l % 4) + 8 r and the
+    // next of column l / 4.
+    Fragments fragments(const Values &weight, int outputs, int inputs) {
+        std::vector<__half> halves;
+        for (int step = 0; step < round_up(inputs, 16) / 16; ++step)
+            for (int tile = 0; tile < round_up(outputs, 8) / 8; ++tile)
+                for (int i = 0; i < 32 * 4; ++i) {
+                    const int lane = i / 4, in_tile = 2 * step + i / 2 % 2;
+                    const int output = channel_at(outputs, tile, lane / 4);
+                    const int input = channel_at(inputs, in_tile, lane % 4 * 2 + i % 2);
+                    const bool there = output < outputs && input < inputs;
+                    halves.push_back(__float2half_rn(there ? weight[output * inputs + input] : 0));
+                }
+        return {words(halves)};
     }
     // (channels, 1, 3, 3) -> (9, channels)
     Depthwise depthwise(const Conv &conv) {
@@ -85,6 +114,11 @@ public:
     const std::vector<char> &bytes() const { return bytes_; }
 
 private:
+    const void *words(const std::vector<__half> &halves) {
+        void *at = carver_.bytes(halves.size() * sizeof(__half));
+        copy(at, halves.data(), halves.size() * sizeof(__half));
+        return at;
+    }
     void copy(const void *at, const void *from, size_t count) {
         bytes_.resize(carver_.used());
         std::memcpy(&bytes_[static_cast<const char *>(at) - static_cast<const char *>(base_)], from,
@@ -97,7 +131,7 @@ private:
     std::vector<char> bytes_;
 };
 
-Weights::Weights(const Model &model, bool fp16, cudaStream_t stream) {
+Weights::Weights(const Model &model, bool fp16, bool fused, cudaStream_t stream) : fused_(fused) {
     Packer count(fp16, nullptr);
     pack(model, count);
     memory_ = DeviceMemory(count.bytes().size());
@@ -159,12 +193,25 @@ void Weights::pack_block(const Model &model, int index, Packer &packer) {
     block.conv_du_2_bias = packer.floats(ecca.conv_du_2.bias);
     block.body_3 = packer.depthwise(ecca.body_3);
 
-    Values c1;
-    for (int o = 0; o < c; ++o) {
-        const auto row = model.c1.weight.begin() + (o * kBlocks + index) * c;
-        c1.insert(c1.end(), row, row + c);
-    }
+    const Values c1 = columns(model.c1.weight, c, index * c, c);
     block.c1 = packer.convolution(c1);
+    if (!fused_) return;
+    const int f = channels.f, mixed = channels.mixed;
+    FusedDistill distill;
+    for (int k = 0; k < 3; ++k) {
+        distill.c_r[k] = packer.fragments(c_r[k]->pw.weight, c, c);
+        distill.c_d[k] = packer.fragments(c_d[k]->weight, d, c);
+    }
+    distill.c4 = packer.fragments(eadb.c4.pw.weight, d, c);
+    for (int k = 0; k < 4; ++k)
+        distill.c5[k] = packer.fragments(columns(eadb.c5.weight, c, k * d, d), c, d);
+    distill.c5_bias = packer.floats(eadb.c5.bias);
+    distill.conv1 = packer.fragments(padded(eadb.esa.conv1.weight, f, c, channels.dispersed, c),
+                                     channels.dispersed, c);
+    block.fused = {
+        distill, packer.fragments(padded(eadb.esa.conv_f.weight, f, f, mixed, mixed), mixed, mixed),
+        packer.fragments(padded(eadb.esa.conv4.weight, c, f, c, mixed), c, mixed),
+        packer.fragments(ecca.body_0.weight, c, c), packer.fragments(c1, c, c)};
 }
 
 void Weights::pack_mdsa(const Mdsa &mdsa, const Channels &channels, Packer &packer,
@@ -197,8 +244,9 @@ void Weights::pack_mdsa(const Mdsa &mdsa, const Channels &channels, Packer &pack
                         packer.depthwise(mdsa.conv_max[i].dw), packer.depthwise(mdsa.conv3[i].dw)};
 
     block.conv_f = packer.floats(padded(mdsa.conv_f.weight, f, f, f, channels.mixed));
-    block.conv_f_bias =
-        packer.floats(product(mdsa.conv_f.weight, mdsa.conv1.bias, mdsa.conv_f.bias));
+    Values conv_f_bias = product(mdsa.conv_f.weight, mdsa.conv1.bias, mdsa.conv_f.bias);
+    conv_f_bias.resize(channels.mixed);
+    block.conv_f_bias = packer.floats(conv_f_bias);
     block.conv4 =
         packer.floats(padded(transposed(mdsa.conv4.weight, c, f), f, c, channels.mixed, c));
     block.conv4_bias = packer.floats(mdsa.conv4.bias);

@@ -79,6 +79,16 @@ typedef enum mdrn_precision {
     MDRN_PRECISION_BF16,     /**< products of bf16, summed in fp32 */
 } mdrn_precision;
 
+/** How a GPU computes the network. The results differ by roundings. */
+typedef enum mdrn_cuda_path {
+    MDRN_CUDA_PATH_AUTO = 0, /**< fused where it can be and, on a small picture of its own that is
+                                  enlarged first, agrees with cudnn; else cudnn */
+    MDRN_CUDA_PATH_CUDNN,    /**< convolutions by cuDNN */
+    MDRN_CUDA_PATH_FUSED,    /**< few kernels of its own, several times less traffic of memory: in
+                                  fp16, and for models of 56 or 28 features, as the built-in ones
+                                  are; an error elsewhere. It is not compared with cudnn */
+} mdrn_cuda_path;
+
 typedef enum mdrn_log_level {
     MDRN_LOG_ERROR = 0,
     MDRN_LOG_WARNING,
@@ -106,6 +116,7 @@ typedef struct mdrn_settings {
     void *log_opaque;
     void *cuda_context;       /**< CUcontext lent for the life of the mdrn_context; NULL = its own */
     void *cuda_stream;        /**< CUstream of cuda_context, lent likewise; work is enqueued there */
+    mdrn_cuda_path cuda_path; /**< of a GPU only */
     int reuse;                /**< 1: a picture in host memory that is the same as the one sent
                                    before, in every sample and in its colours, is not computed
                                    again: what came of that one is written once more, with the same

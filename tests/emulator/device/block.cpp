@@ -62,6 +62,7 @@ void Block::run(const Grid &grid, const std::function<void()> &thread, const Ord
     blockDim = grid.threads;
     thread_ = &thread;
     shared_ = grid.shared;
+    copies_at_once_ = order.reversed;
     const int threads = static_cast<int>(blockDim.x * blockDim.y * blockDim.z);
     const int blocks = static_cast<int>(uint64_t{gridDim.x} * gridDim.y * gridDim.z);
     order_ = shuffled(threads, order);
@@ -88,7 +89,11 @@ void Block::run(const Grid &grid, const std::function<void()> &thread, const Ord
 }
 
 void Block::run_block() {
-    for (Thread &thread : threads_) thread.state = State::fresh;
+    for (Thread &thread : threads_) {
+        thread.state = State::fresh;
+        thread.copies.clear();
+        thread.groups = 0;
+    }
     const int count = static_cast<int>(threads_.size());
     arrived_ = returned_ = 0;
     meetings_.clear();
@@ -167,6 +172,11 @@ void Block::barrier(std::source_location where) {
     }
     ++arrived_;
     wait(State::at_barrier, where);
+}
+
+bool Block::in_shared(const void *from, size_t bytes) const {
+    const auto *at = static_cast<const unsigned char *>(from);
+    return at >= mdrn_shared && at + bytes <= mdrn_shared + shared_;
 }
 
 bool Block::same(std::source_location a, std::source_location b) {

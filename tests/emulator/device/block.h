@@ -48,8 +48,17 @@ public:
 
     // From inside a thread.
     void barrier(std::source_location where);
-    uint64_t exchange(unsigned mask, uint64_t value, int from, std::source_location where);
     int lane() const { return current_ % 32; }
+    unsigned lanes() const;  // that the thread's warp has, as a mask
+    // The lanes of the mask wait for each other; the last to come acts for all: all[l] is what lane
+    // l brings, null where it is not in the mask.
+    using Act = void (*)(void *const all[32]);
+    void meet(unsigned mask, void *mine, Act act, std::source_location where);
+    bool in_shared(const void *from, size_t bytes) const;
+    // Copies from device memory that the thread waits for later.
+    void copy(void *to, const void *from, int bytes);
+    void commit();
+    void finish_copies(int under);
     // fail() says what went wrong; stop() ends the grid. The thread and those that wait are left as
     // they are, never to run again: nothing on their stacks may own memory.
     void fail(const std::string &what);
@@ -57,21 +66,28 @@ public:
 
 private:
     enum class State { fresh, ready, at_barrier, in_warp, returned };
+    struct Copy {
+        void *to;
+        const void *from;
+        int bytes;
+        int group;
+    };
     struct Thread {
         uint3 index;
         State state;
         Fiber *fiber;
         std::source_location where;
-        uint64_t received;
+        std::vector<Copy> copies;  // that wait, the oldest first
+        int groups;                // of copies, committed so far
     };
     // Lanes of a warp that have met so far.
     struct Meeting {
         int warp;
         unsigned mask;
         unsigned arrived;
+        Act act;
         std::source_location where;
-        uint64_t value[32];
-        int from[32];
+        void *brought[32];
     };
 
     void run_block();
@@ -84,6 +100,7 @@ private:
 
     const std::function<void()> *thread_ = nullptr;
     size_t shared_ = 0;
+    bool copies_at_once_ = false;
     std::vector<int> order_;  // of the block's threads
     std::vector<Thread> threads_;
     std::vector<int> ready_;  // from next_ on: threads to be run

@@ -75,6 +75,10 @@ void set_eager(bool eager) {
     world().eager = eager;
 }
 
+void set_matrix_error(float proportion) {
+    world().matrix_error = proportion;
+}
+
 uint64_t allocations() {
     return world().allocations;
 }

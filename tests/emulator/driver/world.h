@@ -104,6 +104,7 @@ struct World {
     size_t device_memory;
     uint64_t seed;
     bool twice;
+    float matrix_error = 0;
     bool eager;
 
     bool initialised = false;

@@ -27,6 +27,7 @@ inline void fail_call(uint64_t) {}
 inline void set_seed(uint64_t) {}
 inline void set_twice(bool) {}
 inline void set_capability(int) {}
+inline void set_matrix_error(float) {}
 inline size_t bytes_in_use() {
     return 0;
 }

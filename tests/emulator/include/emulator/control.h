@@ -11,10 +11,11 @@
 // - threads and blocks run in an order that a seed shuffles, each kernel twice, the second time in
 //   the reverse order, with other bytes in unwritten shared memory and around allocations: results
 //   that differ show a missing barrier, a read of what nobody wrote or of what lies outside;
-// - barriers that not all threads reach, shuffles from lanes that take no part, misaligned vectors,
-//   writes out of bounds, pointers into the host's memory and launches beyond the architecture's
-//   limits are caught;
+// - barriers that not all threads reach, shuffles from lanes that take no part, matrix products
+//   without some lane of the warp, misaligned vectors, writes out of bounds, pointers into the
+//   host's memory and launches beyond the architecture's limits are caught;
 // - work on a stream is deferred until something waits for it: data is old where nobody has waited;
+//   so are copies to shared memory that a thread waits for later, in one of a kernel's two runs;
 // - host code that touches device memory crashes; memory that pending work needs cannot be freed
 //   unnoticed; what may not be done while a stream is captured is refused.
 // It says nothing about speed.
@@ -64,6 +65,8 @@ void set_seed(uint64_t seed);
 void set_twice(bool twice);
 void set_eager(bool eager);
 void set_capability(int capability);
+// Each sum of the tensor cores is wrong by this much of it (0).
+void set_matrix_error(float proportion);
 
 // Bytes allocated and not given back, device and pinned.
 size_t bytes_in_use();
