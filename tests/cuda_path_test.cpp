@@ -74,7 +74,8 @@ TEST_F(CudaPath, ADeviceThatComputesWrongGetsCudnnsAndAWarning) {
     EXPECT_TRUE(warnings.empty());
     EXPECT_EQ(enlarged_by(MDRN_CUDA_PATH_AUTO), right);
     ASSERT_EQ(warnings.size(), 1U);
-    for (const char *part : {"Emulated device", "compute capability 7.5", "driver for CUDA", "report"})
+    for (const char *part :
+         {"Emulated device", "compute capability 7.5", "driver for CUDA", "report"})
         EXPECT_NE(warnings[0].find(part), std::string::npos) << warnings[0];
     EXPECT_NE(enlarged_by(MDRN_CUDA_PATH_FUSED), right) << "who asks for it gets it";
 }

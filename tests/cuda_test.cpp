@@ -251,13 +251,13 @@ class CudaNetwork : public emulated::Device {};
 TEST_F(CudaNetwork, SameBitsWhateverRanBeforeInWhateverOrder) {
     Random random(seed_of_run());
     const Model model = random_model(28, 2, random);
-    const Size size{67, 40};
+    const Size size{37, 34};
     const Values rgb = make(Content::random, 3, size, random);
     const test::Device device;
     for (const cuda::Path path : kPaths) {
         DeviceStages stages(model, device, true, path);
         const Values first = upscale(stages, size, rgb.data());
-        upscale(stages, {20, 70}, rgb.data());
+        upscale(stages, {20, 50}, rgb.data());
         emulated::set_seed(seed_of_run() + 1);  // of the order of blocks and threads
         EXPECT_EQ(upscale(stages, size, rgb.data()), first);
     }
@@ -295,9 +295,10 @@ TEST_F(CudaNetwork, TakesTheMemoryThatItSays) {
             const uint64_t by_cudnn = stages.memory_needed(size, Plan::fast);
             if (half) {
                 stages.take(cuda::Path::fused);
-                // By [d_1 ... d_4 1], and d_k beside c_k_r.pw.
-                EXPECT_LT(stages.memory_needed(size, Plan::fast),
-                          by_cudnn - size.width * size.height * 2 * (120 + 28));
+                // Without [d_1 ... d_4 1], and d_k beside c_k_r.pw; places begin at 256 bytes.
+                const double saved = 2.0 * size.width * size.height * (120 + 28);
+                EXPECT_NEAR(double(stages.memory_needed(size, Plan::fast)),
+                            double(by_cudnn) - saved, 512);
             }
             stages.prepare(size, Plan::fast);
             EXPECT_EQ(emulated::bytes_in_use() - before, stages.memory_needed(size, Plan::fast));
