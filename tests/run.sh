@@ -7,7 +7,7 @@
 #
 #   --all   what CI runs, an hour of it: also FFmpeg 7.1, 8.1 and 9.0, which take
 #           minutes each to build, how FFmpeg is built and sent upstream, tests
-#           that are slow, sanitizers and fuzzers
+#           that are slow, mdrn-train with a PyTorch wheel, sanitizers and fuzzers
 #   --fuzz  seconds for each fuzzer, 60 unless given
 #
 # MDRN_REFERENCE_DIR is a folder with published weights and goldens; the tests
@@ -140,7 +140,7 @@ test_filter_api 5.1
 test_fate 5.1
 if ((!all)); then
     tier 'what is left'
-    skip 'FFmpeg 7.1, 8.1 and 9.0, slow tests, sanitizers and fuzzers: with --all'
+    skip 'FFmpeg 7.1, 8.1 and 9.0, slow tests, a PyTorch wheel, sanitizers and fuzzers: with --all'
     finish
 fi
 for version in 7.1 8.1 9.0; do
@@ -152,6 +152,21 @@ tier 'building FFmpeg'
 run_lines build.log tests/build_test.sh
 tier 'the patch for upstream'
 run_lines upstream.log tests/upstream_test.sh
+
+tier "mdrn-train with a PyTorch wheel"
+torch_venv=${MDRN_TORCH_VENV:-${MDRN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mdrn}/torch-venv}
+torch=
+for python in "$torch_venv/bin/python" ${MDRN_TORCH_VENV-python3}; do
+    ! torch=$("$python" -c 'import torch; print(torch.utils.cmake_prefix_path)' 2>/dev/null) || break
+done
+if [[ -z $torch ]]; then
+    skip "no PyTorch: MDRN_TORCH_VENV can name a Python environment that has it (pip install torch)"
+elif build wheel "-DTorch_DIR=$torch/Torch"; then
+    run_ctest wheel -L '^fit$'
+    run_lines torchrun.log tests/torchrun_test.sh build/wheel/bin/mdrn-train "$python"
+else
+    fail 'the build with a PyTorch wheel'
+fi
 
 # --- sanitizers -------------------------------------------------------------
 # Not the tests whose minutes of arithmetic run no code of their own.

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Several processes by LibTorch's c10d: Gloo on CPUs, NCCL on GPUs. Each needs the headers of the
-# library that LibTorch was built with: Debian's lie beside LibTorch's, PyTorch's wheels have NCCL's
-# and CUDA's as wheels of their own. mdrn_libtorch gets MDRN_GLOO and MDRN_NCCL.
+# Several processes by LibTorch's c10d: Gloo on CPUs, NCCL on GPUs. c10d's headers include those of
+# the library. PyTorch's wheels have NCCL's and CUDA's as wheels of their own, but Gloo's nowhere:
+# Debian's serve, as only names of Gloo's types are used here, none of their members.
+# mdrn_libtorch gets MDRN_GLOO and MDRN_NCCL.
 include(CheckCXXSourceCompiles)
 
 function(mdrn_has_backend backend define folders libraries)
@@ -24,9 +25,7 @@ int main() {
   endif()
 endfunction()
 
-if(EXISTS ${TORCH_INCLUDE_DIR}/gloo/algorithm.h)
-  mdrn_has_backend(Gloo GLOO "" "")
-endif()
+mdrn_has_backend(Gloo GLOO "" "")
 get_filename_component(wheels ${TORCH_INCLUDE_DIR}/../.. ABSOLUTE)
 file(GLOB nccl_folders ${wheels}/nvidia/nccl/include ${wheels}/nvidia/cu*/include)
 file(GLOB cuda_libraries ${TORCH_INCLUDE_DIR}/../lib/libtorch_cuda.so ${TORCH_INCLUDE_DIR}/../lib/libc10_cuda.so)
