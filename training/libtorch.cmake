@@ -23,6 +23,12 @@ if(NOT torch_file OR NOT torch_cpu_file OR NOT c10_file OR NOT TORCH_INCLUDE_DIR
   message(STATUS "LibTorch not found: mdrn-train has no fit (Debian: libtorch-dev)")
   return()
 endif()
+# A LibTorch with CUDA has headers that include CUDA's; wheels have those as wheels of their own.
+find_library(torch_cuda_file torch_cuda ${places} PATH_SUFFIXES lib NO_CACHE)
+find_library(c10_cuda_file c10_cuda ${places} PATH_SUFFIXES lib NO_CACHE)
+get_filename_component(wheels ${TORCH_INCLUDE_DIR}/../.. ABSOLUTE)
+file(GLOB cuda_folder ${wheels}/nvidia/cu*/include/cuda_runtime_api.h)
+list(TRANSFORM cuda_folder REPLACE "/cuda_runtime_api.h$" "")
 find_package(OpenMP QUIET COMPONENTS CXX)  # LibTorch's parallel_for is in its headers
 if(NOT OpenMP_CXX_FOUND)
   message(STATUS "OpenMP not found: mdrn-train has no fit")
