@@ -154,11 +154,14 @@ tier 'the patch for upstream'
 run_lines upstream.log tests/upstream_test.sh
 
 tier "mdrn-train with a PyTorch wheel"
-torch_venv=${MDRN_TORCH_VENV:-${MDRN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mdrn}/torch-venv}
-torch=
-for python in "$torch_venv/bin/python" ${MDRN_TORCH_VENV-python3}; do
-    ! torch=$("$python" -c 'import torch; print(torch.utils.cmake_prefix_path)' 2>/dev/null) || break
-done
+pythons=(python3 "${MDRN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mdrn}/torch-venv/bin/python")
+[[ -z ${MDRN_TORCH_VENV-} ]] || pythons=("$MDRN_TORCH_VENV/bin/python")
+for python in "${pythons[@]}"; do
+    torch=$("$python" -c '
+import torch
+assert torch.__version__[0] > "1"  # Debian has 1.13
+print(torch.utils.cmake_prefix_path)' 2>/dev/null) && break
+done || :
 if [[ -z $torch ]]; then
     skip "no PyTorch: MDRN_TORCH_VENV can name a Python environment that has it (pip install torch)"
 elif build wheel "-DTorch_DIR=$torch/Torch"; then
