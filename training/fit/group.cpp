@@ -126,7 +126,11 @@ Group::Group(bool cuda) {
     try {
         link_->open(open_store(rank_, size_), rank_, size_, cuda);
     } catch (const c10::Error &error) {
-        fail("the other processes cannot be reached", error);
+        fail(
+            "the other processes cannot be reached; under the torchrun of another PyTorch than "
+            "this "
+            "mdrn-train's LibTorch, set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1",
+            error);
     }
 }
 
