@@ -5,6 +5,9 @@
 # turns; each one's best. The machine should be idle.
 #
 # train.sh [--threads N] [--rounds N] [--batch N] [--size N] [--build DIR]
+#
+# PyTorch is that of the environment $MDRN_TORCH_VENV, which is made where it
+# lacks, in ~/.cache/mdrn unless set.
 set -euo pipefail
 export LC_ALL=C
 
@@ -18,15 +21,15 @@ while (($#)); do
     --batch) batch=${2:?--batch needs a number}; shift ;;
     --size) size=${2:?--size needs a number}; shift ;;
     --build) build=${2:?--build needs a folder}; shift ;;
-    *) sed -n '3,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    *) sed -n '3,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
     esac
     shift
 done
 
-cache=${MDRN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mdrn}
-python=$cache/torch-venv/bin/python
-[[ -x $python ]] || python3 -m venv "$cache/torch-venv"
-"$python" -c 'import torch' 2>/dev/null || "$cache/torch-venv/bin/pip" install --quiet torch numpy >&2
+venv=${MDRN_TORCH_VENV:-${MDRN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mdrn}/torch-venv}
+python=$venv/bin/python
+[[ -x $python ]] || python3 -m venv "$venv"
+"$python" -c 'import torch' 2>/dev/null || "$venv/bin/pip" install --quiet torch numpy >&2
 torch=$("$python" -c 'import torch; print(torch.utils.cmake_prefix_path)')
 cmake -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DMDRN_BENCH=ON -DTorch_DIR="$torch/Torch" >/dev/null
 cmake --build "$build" --target mdrn-train-bench >&2

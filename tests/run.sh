@@ -7,7 +7,7 @@
 #
 #   --all   what CI runs, an hour of it: also FFmpeg 7.1, 8.1 and 9.0, which take
 #           minutes each to build, how FFmpeg is built and sent upstream, tests
-#           that are slow, sanitizers and fuzzers
+#           that are slow, mdrn-train with a PyTorch wheel, sanitizers and fuzzers
 #   --fuzz  seconds for each fuzzer, 60 unless given
 #
 # MDRN_REFERENCE_DIR is a folder with published weights and goldens; the tests
@@ -141,7 +141,7 @@ test_filter_api 5.1
 test_fate 5.1
 if ((!all)); then
     tier 'what is left'
-    skip 'FFmpeg 7.1, 8.1 and 9.0, slow tests, sanitizers and fuzzers: with --all'
+    skip 'FFmpeg 7.1, 8.1 and 9.0, slow tests, a PyTorch wheel, sanitizers and fuzzers: with --all'
     finish
 fi
 for version in 7.1 8.1 9.0; do
@@ -155,6 +155,24 @@ tier 'building FFmpeg'
 run_lines build.log tests/build_test.sh
 tier 'the patch for upstream'
 run_lines upstream.log tests/upstream_test.sh
+
+tier "mdrn-train with a PyTorch wheel"
+pythons=(python3 "${MDRN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mdrn}/torch-venv/bin/python")
+[[ -z ${MDRN_TORCH_VENV-} ]] || pythons=("$MDRN_TORCH_VENV/bin/python")
+for python in "${pythons[@]}"; do
+    torch=$("$python" -c '
+import torch
+assert torch.__version__[0] > "1"  # Debian has 1.13
+print(torch.utils.cmake_prefix_path)' 2>/dev/null) && break
+done || :
+if [[ -z $torch ]]; then
+    skip "no PyTorch: MDRN_TORCH_VENV can name a Python environment that has it (pip install torch)"
+elif build wheel "-DTorch_DIR=$torch/Torch"; then
+    run_ctest wheel -L '^fit$'
+    run_lines torchrun.log tests/torchrun_test.sh build/wheel/bin/mdrn-train "$python"
+else
+    fail 'the build with a PyTorch wheel'
+fi
 
 # --- sanitizers -------------------------------------------------------------
 # Not the tests whose minutes of arithmetic run no code of their own.

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Several processes by LibTorch's c10d: Gloo on CPUs, NCCL on GPUs. Each needs the headers of the
-# library that LibTorch was built with: Debian's lie beside LibTorch's, PyTorch's wheels have NCCL's
-# and CUDA's as wheels of their own. mdrn_libtorch gets MDRN_GLOO and MDRN_NCCL.
+# Several processes by LibTorch's c10d: Gloo on CPUs, NCCL on GPUs. c10d's headers include those of
+# the library. PyTorch's wheels have NCCL's and CUDA's as wheels of their own, but Gloo's nowhere:
+# Debian's serve, as only names of Gloo's types are used here, none of their members.
+# mdrn_libtorch gets MDRN_GLOO and MDRN_NCCL.
 include(CheckCXXSourceCompiles)
 
 function(mdrn_has_backend backend define folders libraries)
@@ -24,14 +25,10 @@ int main() {
   endif()
 endfunction()
 
-if(EXISTS ${TORCH_INCLUDE_DIR}/gloo/algorithm.h)
-  mdrn_has_backend(Gloo GLOO "" "")
-endif()
-get_filename_component(wheels ${TORCH_INCLUDE_DIR}/../.. ABSOLUTE)
-file(GLOB nccl_folders ${wheels}/nvidia/nccl/include ${wheels}/nvidia/cu*/include)
-file(GLOB cuda_libraries ${TORCH_INCLUDE_DIR}/../lib/libtorch_cuda.so ${TORCH_INCLUDE_DIR}/../lib/libc10_cuda.so)
-if(nccl_folders AND cuda_libraries)
-  mdrn_has_backend(NCCL NCCL "${nccl_folders}" "${cuda_libraries}")
+mdrn_has_backend(Gloo GLOO "" "")
+file(GLOB nccl_folder ${wheels}/nvidia/nccl/include)
+if(nccl_folder AND torch_cuda_file AND cuda_folder)
+  mdrn_has_backend(NCCL NCCL "${nccl_folder};${cuda_folder}" "${torch_cuda_file};${c10_cuda_file}")
 endif()
 if(NOT MDRN_HAS_GLOO AND NOT MDRN_HAS_NCCL)
   message(STATUS "mdrn-train trains in one process alone (Debian: libgloo-dev)")

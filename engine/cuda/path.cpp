@@ -119,10 +119,10 @@ Path choose_path(const Context &context, const Model &model, const CudaOptions &
     if (found == known.end())
         found = known.emplace(kind, compare_paths(model, cudnn, stream)).first;
     if (found->second <= kMostDifference) return Path::fused;
-    char text[300];
+    char text[600];
     std::snprintf(
         text, sizeof text,
-        "on this GPU (%s) the fused path differs from cuDNN's by %.3g of the values, more "
+        "on %s the fused path differs from cuDNN's by %.3g of the values, more "
         "than the %.3g that rounding explains: cuDNN's computes, which is slower; please "
         "report this with all that stands here",
         context.description().c_str(), double{found->second}, double{kMostDifference});

@@ -109,14 +109,15 @@ std::string escaped(const std::string &text) {
 }
 
 std::string chart(const std::string &title, const std::string &x_name,
-                  const std::vector<Curve> &curves, bool logarithmic) {
+                  const std::vector<Curve> &curves, Upright upright) {
     std::vector<Curve> drawn;
-    Axis x{INFINITY, -INFINITY, kLeft, kWidth - kRight, false};
-    Axis y{INFINITY, -INFINITY, kHeight - kBottom, kTop, logarithmic};
+    Axis x{0, -INFINITY, kLeft, kWidth - kRight, false};
+    Axis y{upright == Upright::from_zero ? 0 : INFINITY, -INFINITY, kHeight - kBottom, kTop,
+           upright == Upright::logarithmic};
     for (auto &curve : curves) {
         drawn.push_back(thinned(curve));
         for (auto &[px, py] : drawn.back().points) {
-            x.least = std::min(x.least, px), x.most = std::max(x.most, px);
+            x.most = std::max(x.most, px);
             y.least = std::min(y.least, py), y.most = std::max(y.most, py);
         }
     }
@@ -125,7 +126,7 @@ std::string chart(const std::string &title, const std::string &x_name,
                       "\" y=\"18\">" + escaped(title) + "</text>";
     if (!(x.least <= x.most))
         return svg + label(kWidth / 2, kHeight / 2, "middle", "nothing yet") + "</svg>";
-    if (x.least == x.most) x.least -= 1, x.most += 1;
+    if (x.least == x.most) x.most = 1;
     if (y.least == y.most) y.least *= y.least > 0 ? 0.9 : 1.1, y.most *= y.most > 0 ? 1.1 : 0.9;
     if (y.least == y.most) y.least -= 1, y.most += 1;
 

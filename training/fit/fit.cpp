@@ -100,6 +100,7 @@ private:
     Network network_;
     Listing val_pictures_;
     std::unique_ptr<State> state_;
+    std::unique_ptr<Gradient> gradient_;
     std::unique_ptr<Lock> lock_;
     std::unique_ptr<Checkpoints> checkpoints_;
     std::unique_ptr<Record> record_;
@@ -135,6 +136,7 @@ void Run::start() {
     }
     network_.to(device_);
     state_ = std::make_unique<State>(network_);
+    gradient_ = std::make_unique<Gradient>(recipe_, network_, *state_);
     if (group_.first()) resume();
     state_->share(group_);
     torch::Tensor numbers = torch::tensor({now_.iteration, state_->updates}).to(device_);
@@ -162,7 +164,7 @@ void Run::resume() {
 void Run::step() {
     Batch batch = loader_.take(now_.iteration);
     Stepped stepped =
-        take_step(recipe_, network_, *state_, group_, batch, now_.iteration, Signals::stop());
+        take_step(recipe_, *gradient_, *state_, group_, batch, now_.iteration, Signals::stop());
     now_.iteration++;
     now_.updates = state_->updates;
     int64_t pictures = int64_t(batch.count) * group_.size();

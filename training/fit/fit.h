@@ -18,8 +18,9 @@ namespace mdrn::training {
 //   recipe.yml                      what was run
 //
 // Where recipe.out holds a checkpoint, the run goes on from there. Every run with the same recipe,
-// device, number of threads and LibTorch gives the same bits, however often it was interrupted.
-// Throws std::runtime_error or mdrn::Error.
+// number of threads and LibTorch gives the same bits on a CPU, however often it was interrupted; on
+// a CUDA device LibTorch's own backwards of pooling and interpolation sum in any order. Throws
+// std::runtime_error or mdrn::Error.
 void fit(const Recipe &recipe, std::ostream &screen = std::cerr);
 
 }  // namespace mdrn::training

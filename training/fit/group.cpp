@@ -47,6 +47,12 @@ int local_rank() {
 
 namespace {
 
+// LibTorch's errors end in pages of where they come from: their first line says what there is.
+[[noreturn]] void fail(const std::string &what, const std::exception &error) {
+    const std::string text = error.what();
+    throw std::runtime_error(what + " (LibTorch: " + text.substr(0, text.find('\n')) + ")");
+}
+
 // The store in which processes find each other: the agent's, where torchrun has one running, else
 // one that the first process serves.
 c10::intrusive_ptr<c10d::Store> open_store(int rank, int size) {
@@ -71,14 +77,34 @@ struct Group::Link {
     c10::intrusive_ptr<c10d::ProcessGroupNCCL> nccl;
 #endif
 
+    void open(const c10::intrusive_ptr<c10d::Store> &store, int rank, int size,
+              [[maybe_unused]] bool cuda) {
+#ifdef MDRN_NCCL
+        if (cuda) {
+            nccl = c10::make_intrusive<c10d::ProcessGroupNCCL>(store, rank, size);
+            return;
+        }
+#endif
+#ifdef MDRN_GLOO
+        auto options = c10d::ProcessGroupGloo::Options::create();
+        options->devices.push_back(c10d::ProcessGroupGloo::createDefaultDevice());
+        gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
+#endif
+    }
+
     template <typename Call>
-    void run(Call call) {
+    void run(Call call) try {
 #ifdef MDRN_NCCL
         if (nccl) return call(*nccl);
 #endif
 #ifdef MDRN_GLOO
         call(*gloo);
 #endif
+    } catch (const std::exception &error) {
+        fail(
+            "another process has ended or cannot be reached any more; start all of them again, and "
+            "the run goes on from its last checkpoint",
+            error);
     }
 };
 
@@ -87,25 +113,25 @@ Group::Group(bool cuda) {
     size_ = number("WORLD_SIZE", 1, 65536);
     rank_ = number("RANK", 0, size_ - 1);
     if (size_ == 1) return;
-    auto store = open_store(rank_, size_);
-    link_ = std::make_unique<Link>();
-    if (cuda) {
-#ifdef MDRN_NCCL
-        link_->nccl = c10::make_intrusive<c10d::ProcessGroupNCCL>(store, rank_, size_);
-        return;
-#else
+#ifndef MDRN_NCCL
+    if (cuda)
         throw std::runtime_error("this mdrn-train was built without NCCL, which several GPUs need");
 #endif
-    }
-#ifdef MDRN_GLOO
-    auto options = c10d::ProcessGroupGloo::Options::create();
-    options->devices.push_back(c10d::ProcessGroupGloo::createDefaultDevice());
-    link_->gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank_, size_, options);
-#else
-    throw std::runtime_error(
-        "this mdrn-train was built without Gloo, which several processes on "
-        "CPUs need");
+#ifndef MDRN_GLOO
+    if (!cuda)
+        throw std::runtime_error(
+            "this mdrn-train was built without Gloo, which several processes on CPUs need");
 #endif
+    link_ = std::make_unique<Link>();
+    try {
+        link_->open(open_store(rank_, size_), rank_, size_, cuda);
+    } catch (const c10::Error &error) {
+        fail(
+            "the other processes cannot be reached; under the torchrun of another PyTorch than "
+            "this "
+            "mdrn-train's LibTorch, set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1",
+            error);
+    }
 }
 
 void Group::sum(torch::Tensor &tensor) {

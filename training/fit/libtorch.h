@@ -22,6 +22,14 @@ public:
     Bf16(const Bf16 &) = delete;
     Bf16 &operator=(const Bf16 &) = delete;
 
+    static bool is_on(torch::DeviceType device) {
+#if TORCH_VERSION_MAJOR >= 2
+        return at::autocast::is_autocast_enabled(device);
+#else
+        return device == torch::kCUDA ? at::autocast::is_enabled() : at::autocast::is_cpu_enabled();
+#endif
+    }
+
 private:
     void enable(bool on) const {
 #if TORCH_VERSION_MAJOR >= 2

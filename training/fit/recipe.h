@@ -50,7 +50,7 @@ struct Recipe {
     double beta1 = 0.9, beta2 = 0.99, weight_decay = 0;
     double grad_clip = 0;  // largest norm of the gradient; 0: any
     double ema_decay = 0.999;
-    std::string precision = "fp32";  // or bf16
+    std::string precision = "fp32";  // or bf16, for LibTorch's own layers: most of them on CUDA
     std::string device = "auto";     // cpu, cuda; auto: cuda where there is one
     int threads = 0;                 // 0: OMP_NUM_THREADS, else one a core
 

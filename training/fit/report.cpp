@@ -86,12 +86,13 @@ std::vector<Curve> psnr_curves(const std::vector<nlohmann::json> &lines) {
 std::string charts(const std::vector<nlohmann::json> &lines) {
     using Pointer = nlohmann::json::json_pointer;
     return "<div class=\"charts\">" +
-           chart("Loss", "steps", {curve(lines, Pointer("/loss"), "loss")}, true) +
+           chart("Loss", "steps", {curve(lines, Pointer("/loss"), "loss")}, Upright::logarithmic) +
            chart("PSNR of the validation pictures, Y channel, dB", "steps", psnr_curves(lines),
-                 false) +
-           chart("Learning rate", "steps", {curve(lines, Pointer("/lr"), "lr")}, false) +
+                 Upright::fitted) +
+           chart("Learning rate", "steps", {curve(lines, Pointer("/lr"), "lr")},
+                 Upright::from_zero) +
            chart("Pictures per second", "steps",
-                 {curve(lines, Pointer("/pictures_per_s"), "pictures/s")}, false) +
+                 {curve(lines, Pointer("/pictures_per_s"), "pictures/s")}, Upright::from_zero) +
            "</div>\n";
 }
 

@@ -3,34 +3,12 @@
 
 #include <cmath>
 
-#include "fit/loss.h"
-#include "fit/patches.h"
-
 namespace mdrn::training {
-namespace {
 
-torch::Tensor loss_of_batch(const Recipe &recipe, const Network &network, const Batch &batch,
-                            const Loss &loss, const torch::Device &device) {
-    int64_t lq_size = batch.lq_size, gt_size = batch.scale * lq_size;
-    torch::Tensor lq = to_tensor(batch.lq, batch.count, lq_size, lq_size, device);
-    torch::Tensor gt = to_tensor(batch.gt, batch.count, gt_size, gt_size, device);
-    torch::Tensor output;
-    {
-        Bf16 guard(device.type(), recipe.precision == "bf16");
-        output = network.forward(lq, batch.scale);
-    }
-    return loss_of(loss, output.to(torch::kFloat), gt);
-}
-
-}  // namespace
-
-Stepped take_step(const Recipe &recipe, const Network &network, State &state, Group &group,
+Stepped take_step(const Recipe &recipe, Gradient &gradients, State &state, Group &group,
                   const Batch &batch, int64_t done, bool stop) {
     auto [phase, done_in_phase] = recipe.phase(done);
-    state.zero_gradient();
-    torch::Tensor loss =
-        loss_of_batch(recipe, network, batch, phase->loss, state.parameters.device());
-    loss.backward();
+    torch::Tensor loss = gradients.of(batch, phase->loss);
 
     torch::NoGradGuard guard;
     torch::Tensor shared = state.gradient.narrow(0, state.parameters.numel(), State::kShared);

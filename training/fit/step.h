@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
-#include "data/loader.h"
+#include "fit/gradient.h"
 #include "fit/group.h"
-#include "fit/recipe.h"
-#include "fit/state.h"
 
 namespace mdrn::training {
 
@@ -17,7 +15,7 @@ struct Stepped {
 
 // One step, number `done` of the run: loss and gradient of this process's batch, their mean over
 // the group, Adam and the average. stop: whether this process was told to, for the others to know.
-Stepped take_step(const Recipe &recipe, const Network &network, State &state, Group &group,
+Stepped take_step(const Recipe &recipe, Gradient &gradients, State &state, Group &group,
                   const Batch &batch, int64_t done, bool stop);
 
 }  // namespace mdrn::training

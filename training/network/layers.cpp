@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "network/layers.h"
 
+#include "network/device_bsconv.h"
 #include "network/fused.h"
 
 namespace mdrn::training {
@@ -64,6 +65,9 @@ torch::Tensor bsconv(const torch::Tensor &x, const BSConvWeights &weights, int s
                      bool residual, Activation activation) {
     if (is_fused(x))
         return fused_bsconv(x, weights, stride, Padding::reflect, residual, activation);
+    const Depthwise *depthwise = x.is_cuda() ? cuda_depthwise() : nullptr;
+    if (depthwise && x.scalar_type() != torch::kDouble)
+        return device_bsconv(*depthwise, x, weights, stride, residual, activation);
     const torch::Tensor u = torch::conv2d(x, weights.pw);
     constexpr int64_t padding = 0;
     torch::Tensor v =

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The network's layers on maps (N, C, H, W), differentiable. In LibTorch's own operations, in any
-// precision and on any device; float32 maps on a CPU take the faster way of fused.h.
+// precision and on any device; but float32 maps on a CPU take the faster way of fused.h, and BSConv
+// on a CUDA device that of device_bsconv.h.
 #pragma once
 
 #include "fit/libtorch.h"

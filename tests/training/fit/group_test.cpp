@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Several processes that train together, as torchrun starts them.
 #include <arpa/inet.h>
+#include <gmock/gmock.h>
 #include <sys/socket.h>
 
 #include <nlohmann/json.hpp>
@@ -96,6 +97,17 @@ TEST_F(GroupTest, ASignalToOneStopsAll) {
     kill(children[1], SIGTERM);
     for (pid_t child : children) EXPECT_EQ(finish(child), 0);
     EXPECT_TRUE(std::filesystem::exists(path / "a" / "mdrn-s_x2.safetensors"));
+}
+
+TEST_F(GroupTest, OneThatIsKilledEndsTheOther) {
+    auto children = start_group(recipe("a", {"total_iter=100000"}), 2);
+    ASSERT_TRUE(comes(path / "a" / "log.jsonl"));
+    kill(children[1], SIGKILL);
+    EXPECT_TRUE(WIFSIGNALED(finish(children[1])));
+    int status = finish(children[0]);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1) << status;
+    EXPECT_THAT(test::text_of(path / "a.error"),
+                testing::MatchesRegex("another process has ended .*\\(LibTorch: .*\\)"));
 }
 
 TEST_F(GroupTest, SaysWhichVariableIsMissing) {

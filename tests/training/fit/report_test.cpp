@@ -24,7 +24,7 @@ std::vector<std::pair<double, double>> drawn(const std::string &svg) {
 }
 
 TEST(Chart, PutsAPointInProportion) {
-    auto points = drawn(chart("t", "steps", {{"a", {{0, 1}, {25, 2}, {100, 5}}}}, false));
+    auto points = drawn(chart("t", "steps", {{"a", {{0, 1}, {25, 2}, {100, 5}}}}, Upright::fitted));
     ASSERT_EQ(points.size(), 3u);
     auto part = [&](double a, double b, double c) { return (b - a) / (c - a); };
     EXPECT_NEAR(part(points[0].first, points[1].first, points[2].first), 0.25, 0.001);
@@ -33,16 +33,25 @@ TEST(Chart, PutsAPointInProportion) {
 }
 
 TEST(Chart, PutsALogarithmInProportion) {
-    auto points = drawn(chart("t", "steps", {{"a", {{0, 1}, {1, 10}, {2, 1000}}}}, true));
+    auto points =
+        drawn(chart("t", "steps", {{"a", {{0, 1}, {1, 10}, {2, 1000}}}}, Upright::logarithmic));
     ASSERT_EQ(points.size(), 3u);
     EXPECT_NEAR((points[1].second - points[0].second) / (points[2].second - points[0].second),
                 1.0 / 3, 0.001);
 }
 
+TEST(Chart, BeginsAtStepZero) {
+    auto whole = drawn(chart("t", "steps", {{"a", {{0, 1}, {100, 2}}}}, Upright::fitted));
+    auto late = drawn(chart("t", "steps", {{"a", {{50, 1}, {100, 2}}}}, Upright::from_zero));
+    ASSERT_EQ(late.size(), 2u);
+    EXPECT_NEAR(late[0].first, (whole[0].first + whole[1].first) / 2, 0.1);
+    EXPECT_NEAR(late[0].second, (whole[0].second + whole[1].second) / 2, 0.1);
+}
+
 TEST(Chart, IsThereWithoutPointsWithOneAndWithTheSame) {
     for (auto &points : std::vector<std::vector<std::pair<double, double>>>{
              {}, {{5, 3}}, {{5, 0}}, {{1, 2}, {2, 2}}}) {
-        std::string svg = chart("a < b", "steps", {{"a", points}}, false);
+        std::string svg = chart("a < b", "steps", {{"a", points}}, Upright::fitted);
         EXPECT_EQ(svg.find("nan"), std::string::npos) << svg;
         EXPECT_EQ(svg.find("inf"), std::string::npos) << svg;
         EXPECT_NE(svg.find("a &lt; b"), std::string::npos);
@@ -53,7 +62,7 @@ TEST(Chart, IsThereWithoutPointsWithOneAndWithTheSame) {
 TEST(Chart, ThinsLongCurves) {
     Curve curve{"a", {}};
     for (int i = 0; i < 100'000; i++) curve.points.emplace_back(i, i % 2);
-    auto points = drawn(chart("t", "steps", {curve}, false));
+    auto points = drawn(chart("t", "steps", {curve}, Upright::fitted));
     EXPECT_LE(points.size(), 800u);
     EXPECT_GE(points.size(), 400u);
 }
