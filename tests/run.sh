@@ -6,8 +6,8 @@
 # run.sh [--all] [--fuzz SECONDS]
 #
 #   --all   what CI runs, an hour of it: also FFmpeg 7.1, 8.1 and 9.0, which take
-#           minutes each to build, how FFmpeg is built and sent upstream, tests
-#           that are slow, sanitizers and fuzzers
+#           minutes each to build, how FFmpeg is built and sent upstream, Debian
+#           packages, tests that are slow, sanitizers and fuzzers
 #   --fuzz  seconds for each fuzzer, 60 unless given
 #
 # MDRN_REFERENCE_DIR is a folder with published weights and goldens; the tests
@@ -91,7 +91,7 @@ run_ctest() { # preset [ctest options]
 # --- what is always run -----------------------------------------------------
 
 tier 'install what is missing'
-scripts/install.sh --tests
+if ((all)); then scripts/install.sh --all; else scripts/install.sh --tests; fi
 printf '   %d s\n' $((SECONDS - started))
 
 tier 'unit tests'
@@ -140,7 +140,7 @@ test_filter_api 5.1
 test_fate 5.1
 if ((!all)); then
     tier 'what is left'
-    skip 'FFmpeg 7.1, 8.1 and 9.0, slow tests, sanitizers and fuzzers: with --all'
+    skip 'FFmpeg 7.1, 8.1 and 9.0, packages, slow tests, sanitizers and fuzzers: with --all'
     finish
 fi
 for version in 7.1 8.1 9.0; do
@@ -150,6 +150,12 @@ for version in 7.1 8.1 9.0; do
 done
 tier 'building FFmpeg'
 run_lines build.log tests/build_test.sh
+tier 'Debian packages'
+if quietly packages-build.log cmake --workflow --preset package; then
+    run_lines packages.log tests/packages_test.sh build/package/packages
+else
+    fail 'cmake --workflow --preset package'
+fi
 tier 'the patch for upstream'
 run_lines upstream.log tests/upstream_test.sh
 
