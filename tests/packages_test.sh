@@ -3,7 +3,7 @@
 # packages_test.sh FOLDER: the Debian packages in it are installed, used and
 # removed, each in a system that has had nothing else of ours, and nothing is
 # left of them. The system is made by debootstrap, and kept in $MDRN_CACHE.
-# shellcheck disable=SC2317  # check calls the functions
+# shellcheck disable=SC2016,SC2317  # apt and a shell inside expand variables; check calls the functions
 set -uo pipefail
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 

@@ -7,7 +7,8 @@
 #
 #   --all   what CI runs, an hour of it: also FFmpeg 7.1, 8.1 and 9.0, which take
 #           minutes each to build, how FFmpeg is built and sent upstream, Debian
-#           packages, tests that are slow, sanitizers and fuzzers
+#           packages, aarch64 under qemu, tests that are slow, sanitizers and
+#           fuzzers
 #   --fuzz  seconds for each fuzzer, 60 unless given
 #
 # MDRN_REFERENCE_DIR is a folder with published weights and goldens; the tests
@@ -22,7 +23,7 @@ while (($#)); do
     case $1 in
     --all) all=1 ;;
     --fuzz) fuzz=${2:?--fuzz needs seconds}; shift ;;
-    *) sed -n '3,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    *) sed -n '3,17s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
     esac
     shift
 done
@@ -140,7 +141,7 @@ test_filter_api 5.1
 test_fate 5.1
 if ((!all)); then
     tier 'what is left'
-    skip 'FFmpeg 7.1, 8.1 and 9.0, packages, slow tests, sanitizers and fuzzers: with --all'
+    skip 'FFmpeg 7.1, 8.1 and 9.0, packages, other systems, slow tests, sanitizers and fuzzers: with --all'
     finish
 fi
 for version in 7.1 8.1 9.0; do
@@ -158,6 +159,29 @@ else
 fi
 tier 'the patch for upstream'
 run_lines upstream.log tests/upstream_test.sh
+
+# --- other systems ----------------------------------------------------------
+
+cross() { # system, its compiler, what runs its programs, ctest's -R, targets
+    local program
+    tier "$1"
+    for program in "$2" "$3"; do
+        command -v "$program" >/dev/null && continue
+        skip "there is no $program (scripts/install.sh --all)"
+        return
+    done
+    if quietly "cross-$1.log" cross/libraries.sh "$1" &&
+        quietly "build-$1.log" cmake --preset "$1" "-DMDRN_REFERENCE_DIR=$MDRN_REFERENCE_DIR" &&
+        quietly "build-$1.log" cmake --build --preset "$1" --target "${@:5}"; then
+        run_ctest "$1" -R "$4"
+    else
+        fail "the build for $1"
+    fi
+}
+# Every instruction is emulated: small pictures only.
+cross aarch64 aarch64-linux-gnu-g++ qemu-aarch64-static \
+    '^same_bits$|Golden.*(15x15|37x29_NEON)|CheckOps.*/[0145] ' \
+    mdrn checkops golden_test bits
 
 # --- sanitizers -------------------------------------------------------------
 # Not the tests whose minutes of arithmetic run no code of their own.
