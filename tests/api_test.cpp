@@ -10,6 +10,12 @@
 #include <utility>
 #include <vector>
 
+#ifdef _WIN32
+static int setenv(const char *name, const char *value, int) {
+    return _putenv_s(name, value);
+}
+#endif
+
 namespace mdrn::test {
 namespace {
 
