@@ -7,8 +7,8 @@
 #
 #   --all   what CI runs, an hour of it: also FFmpeg 7.1, 8.1 and 9.0, which take
 #           minutes each to build, how FFmpeg is built and sent upstream, Debian
-#           packages, aarch64 under qemu, tests that are slow, sanitizers and
-#           fuzzers
+#           packages, aarch64 under qemu, Windows under wine, tests that are slow,
+#           sanitizers and fuzzers
 #   --fuzz  seconds for each fuzzer, 60 unless given
 #
 # MDRN_REFERENCE_DIR is a folder with published weights and goldens; the tests
@@ -162,26 +162,29 @@ run_lines upstream.log tests/upstream_test.sh
 
 # --- other systems ----------------------------------------------------------
 
-cross() { # system, its compiler, what runs its programs, ctest's -R, targets
-    local program
+cross() { # system, its compiler, what runs its programs, targets, ctest's options
+    local program targets
     tier "$1"
     for program in "$2" "$3"; do
         command -v "$program" >/dev/null && continue
         skip "there is no $program (scripts/install.sh --all)"
         return
     done
+    read -ra targets <<<"$4"
     if quietly "cross-$1.log" cross/libraries.sh "$1" &&
         quietly "build-$1.log" cmake --preset "$1" "-DMDRN_REFERENCE_DIR=$MDRN_REFERENCE_DIR" &&
-        quietly "build-$1.log" cmake --build --preset "$1" --target "${@:5}"; then
-        run_ctest "$1" -R "$4"
+        quietly "build-$1.log" cmake --build --preset "$1" --target "${targets[@]}"; then
+        run_ctest "$1" "${@:5}"
     else
         fail "the build for $1"
     fi
 }
 # Every instruction is emulated: small pictures only.
-cross aarch64 aarch64-linux-gnu-g++ qemu-aarch64-static \
-    '^same_bits$|Golden.*(15x15|37x29_NEON)|CheckOps.*/[0145] ' \
-    mdrn checkops golden_test bits
+cross aarch64 aarch64-linux-gnu-g++ qemu-aarch64-static 'mdrn checkops golden_test bits' \
+    -R '^same_bits$|Golden.*(15x15|37x29_NEON)|CheckOps.*(15x15|17x64)'
+# What needs minutes of arithmetic, and differs in nothing else from what is run here.
+cross windows x86_64-w64-mingw32-g++-posix /usr/lib/wine/wine64 all \
+    -E 'CheckOps.*(x3[13]|x16|x65|x203)|SameBits|Functions|Accumulated|EveryMatrix'
 
 # --- sanitizers -------------------------------------------------------------
 # Not the tests whose minutes of arithmetic run no code of their own.
