@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "os.h"
+#include "cpu/features.h"
 #include "peaks.h"
 
 int main(int argc, char **argv) {
@@ -15,7 +15,8 @@ int main(int argc, char **argv) {
     }
     std::printf("FMA %.1f\n", peak(multiply_fma, threads));
 #if MDRN_BF16
-    if (mdrn::has_avx512_bf16()) std::printf("vdpbf16ps %.1f\n", peak(multiply_vdpbf16ps, threads));
-    if (mdrn::has_amx_bf16()) std::printf("AMX %.1f\n", peak(multiply_amx, threads));
+    if (mdrn::cpu::has_avx512_bf16())
+        std::printf("vdpbf16ps %.1f\n", peak(multiply_vdpbf16ps, threads));
+    if (mdrn::cpu::has_amx_bf16()) std::printf("AMX %.1f\n", peak(multiply_amx, threads));
 #endif
 }

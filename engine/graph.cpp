@@ -2,11 +2,11 @@
 #include "graph.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <new>
 #include <string>
 
 #include "error.h"
+#include "os.h"
 
 namespace mdrn {
 namespace {
@@ -21,12 +21,12 @@ using Buffer = std::unique_ptr<float[], void (*)(void *)>;
 
 Buffer allocate(size_t bytes) {
     bytes = std::max(aligned(bytes), kAlignment);
-    auto *memory = static_cast<float *>(std::aligned_alloc(kAlignment, bytes));
+    auto *memory = static_cast<float *>(allocate_aligned(kAlignment, bytes));
     if (!memory)
         throw Error(MDRN_ERROR_OUT_OF_MEMORY,
                     "Resampling a picture needs " + std::to_string(bytes) +
                         " bytes more than there are; use smaller pictures.");
-    return {memory, std::free};
+    return {memory, free_aligned};
 }
 
 void check(zimg_error_code_e code) {
@@ -107,7 +107,7 @@ struct Graph::Side {
     }
 
     PlanarFormat format;
-    Buffer buffer{nullptr, std::free};
+    Buffer buffer{nullptr, free_aligned};
     size_t stride = 0;
     unsigned lines = 0;
     unsigned ring_mask = 0;
@@ -117,7 +117,7 @@ struct Graph::Side {
 Graph::Graph(const PlanarFormat &from, const PlanarFormat &to)
     : from_(std::make_unique<Side>(from)),
       to_(std::make_unique<Side>(to)),
-      scratch_(nullptr, std::free) {
+      scratch_(nullptr, free_aligned) {
     zimg_graph_builder_params params;
     zimg_graph_builder_params_default(&params, ZIMG_API_VERSION);
     params.resample_filter = params.resample_filter_uv = ZIMG_RESIZE_BICUBIC;

@@ -119,8 +119,8 @@ void reject_unvisited(const WeightsFile &file, const std::set<std::string> &visi
 }
 
 std::vector<std::byte> read_model_file(const std::string &name) {
-    const auto path = std::filesystem::path(name);
-    const std::string extension = path.extension().string();
+    const auto path = std::filesystem::path(std::u8string(name.begin(), name.end()));
+    const auto extension = path.extension();
     if (extension == ".pth" || extension == ".pt")
         throw Error(MDRN_ERROR_MODEL, name + ": expected a .safetensors file, found a PyTorch " +
                                           "checkpoint; convert it with mdrn-train convert");

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "os.h"
 
-#ifdef __x86_64__
-#include <cpuid.h>
-#endif
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -20,6 +18,7 @@
 #include <limits>
 #include <string>
 #include <system_error>
+#include <thread>
 
 #include "error.h"
 
@@ -120,53 +119,28 @@ uint64_t second_level_cache() {
     return bytes > 0 ? static_cast<uint64_t>(bytes) : uint64_t{512} << 10;
 }
 
+int usable_processors() {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+bool may_use_tiles() {
 #ifdef __x86_64__
-namespace {
-
-struct Registers {
-    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-};
-
-Registers cpuid(unsigned leaf, unsigned subleaf) {
-    Registers r;
-    __get_cpuid_count(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx);
-    return r;
-}
-
-// Of the registers that the system saves: "XCR0 Register" in Intel's Software Developer's Manual.
-bool system_saves(unsigned mask) {
-    if (!(cpuid(1, 0).ecx >> 27 & 1)) return false;
-    unsigned low, high;
-    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (low & mask) == mask;
-}
-
-}  // namespace
-
-bool has_avx512_bf16() {
-    constexpr unsigned kAvx512 = 0xe6;
-    const Registers features = cpuid(7, 0);
-    const bool f = features.ebx >> 16 & 1, bw = features.ebx >> 30 & 1;
-    return system_saves(kAvx512) && f && bw && cpuid(7, 1).eax >> 5 & 1;
-}
-
-bool has_amx_bf16() {
-    constexpr unsigned kTiles = 0x60000;
     constexpr int kRequestPermission = 0x1023, kTileData = 18;
-    const Registers features = cpuid(7, 0);
-    const bool tile = features.edx >> 24 & 1, bf16 = features.edx >> 22 & 1;
-    return has_avx512_bf16() && system_saves(kTiles) && tile && bf16 &&
-           syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-}
+    return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 #else
-bool has_avx512_bf16() {
     return false;
+#endif
 }
 
-bool has_amx_bf16() {
-    return false;
+void *allocate_aligned(size_t alignment, size_t bytes) {
+    return std::aligned_alloc(alignment, bytes);
 }
-#endif
+
+void free_aligned(void *memory) {
+    std::free(memory);
+}
 
 void use_huge_pages(void *memory, size_t bytes) {
     madvise(memory, bytes, MADV_HUGEPAGE);

@@ -17,9 +17,15 @@ uint64_t available_memory(const std::string &root = "");
 // Bytes of one core's second-level cache; 512 KiB where it is not known.
 uint64_t second_level_cache();
 
-// Whether this processor has these instructions and the system lets this process use them.
-bool has_avx512_bf16();
-bool has_amx_bf16();
+// Processors that this process may run on, at least 1.
+int usable_processors();
+
+// Asks the system for the registers of AMX; false where it has none to give.
+bool may_use_tiles();
+
+// Memory for free_aligned(); null where it cannot be had. bytes: a multiple of alignment.
+void *allocate_aligned(size_t alignment, size_t bytes);
+void free_aligned(void *memory);
 
 // Asks for huge pages for memory that is about to be touched; may do nothing.
 void use_huge_pages(void *memory, size_t bytes);

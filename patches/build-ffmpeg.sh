@@ -4,7 +4,7 @@
 # a program to run it with. Build the engine first (cmake --preset release).
 #
 # build-ffmpeg.sh VERSION|--system [--libraries|--fate] [--sanitize LIST]
-#                 [--source TARBALL|GIT|DIRECTORY]
+#                 [--source TARBALL|GIT|DIRECTORY] [--into DIRECTORY]
 #
 #   VERSION      5.1, 7.1, 8.1, 9.0 or in full (9.0.2): a static ffmpeg; with
 #                CUDA where NVIDIA's headers (ffnvcodec) are installed or apt
@@ -22,6 +22,8 @@
 #                fuzzer-no-link, clang compiles
 #   --source     FFmpeg's source: a tarball, a git repository with FFmpeg's tags,
 #                or an unpacked source; otherwise apt or ffmpeg.org is asked
+#   --into       with --system: no program; puts the libavfilter there, and the
+#                last line is its path
 #
 # What is built lies in $MDRN_CACHE, ~/.cache/mdrn unless set, and is used again
 # while nothing that it was made of has changed.
@@ -31,7 +33,7 @@ export LC_ALL=C
 # shellcheck source=patches/source.sh
 source "$(dirname "${BASH_SOURCE[0]}")/source.sh"
 build=$root/build/release
-usage() { sed -n '3,27s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '3,29s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
 # Libraries of filters: configure's name, package, and what shows it is there.
 # The first three configure finds by itself, and so did the distribution's.
@@ -67,7 +69,7 @@ api_filters=mdrn,crop,format,fps,null,scale,setfield,setparams,setsar,settb,show
 # movie is there for configure, which only then links what metadata needs.
 fate_filters=mdrn,crop,drawbox,format,gblur,metadata,movie,perms,psnr,scale,select,split,testsrc2,trim
 
-version='' kind=ffmpeg sanitize='' source=''
+version='' kind=ffmpeg sanitize='' source='' into=''
 while (($#)); do
     case $1 in
     --system) kind=dropin ;;
@@ -75,6 +77,7 @@ while (($#)); do
     --fate) kind=fate ;;
     --sanitize) sanitize=${2:?--sanitize needs a list}; shift ;;
     --source) source=$(realpath -e "${2:?--source needs a path}"); shift ;;
+    --into) into=${2:?--into needs a path}; shift ;;
     -h|--help) usage; exit 0 ;;
     [0-9]*) version=$(full_version "$1") ;;
     *) usage >&2; die "unknown argument: $1" ;;
@@ -90,9 +93,10 @@ fi
 [[ $version =~ ^[1-9][0-9]*(\.[0-9]+)+$ ]] ||
     { usage >&2; die "'$version' is not a version of FFmpeg, such as 9.0"; }
 
-[[ -e $build/lib/libmdrn.so.0 ]] ||
+[[ -z $into || $kind == dropin ]] || die '--into goes with --system'
+[[ -n $into || -e $build/lib/libmdrn.so.0 ]] ||
     die "no $build/lib/libmdrn.so.0; first: cmake --preset release && cmake --build --preset release"
-mkdir -p "$cache/log" "$build/bin"
+mkdir -p "$cache/log" "${into:-$build/bin}"
 
 # --- what to build ----------------------------------------------------------
 
@@ -178,6 +182,8 @@ find_key() {
 # nothing in the cache points elsewhere. The names are enough to link with,
 # whatever state the engine is in; at run time the wrapper says where it is.
 make_prefix() {
+    local mdrn_version
+    mdrn_version=$(sed -n 's/^project(mdrn VERSION \([0-9.]*\).*/\1/p' "$root/CMakeLists.txt")
     mkdir -p mdrn/include mdrn/lib/pkgconfig
     cp "$root/engine/include/mdrn.h" mdrn/include/
     sed -n 's/^MDRN_API.*[ *]\(mdrn_[a-z_]*\)(.*/void \1(void) {}/p' mdrn/include/mdrn.h |
@@ -185,7 +191,7 @@ make_prefix() {
     # shellcheck disable=SC2016  # pkg-config's own variable
     sed -e 's|^prefix=.*|prefix=mdrn|' -e 's|^libdir=.*|libdir=${prefix}/lib|' \
         -e 's|^includedir=.*|includedir=${prefix}/include|' -e '/^[A-Z][a-z]*\.private/d' \
-        "$build/lib/pkgconfig/libmdrn.pc" >mdrn/lib/pkgconfig/libmdrn.pc
+        -e "s|@PROJECT_VERSION@|$mdrn_version|" "$root/engine/libmdrn.pc.in" >mdrn/lib/pkgconfig/libmdrn.pc
 }
 
 configure() {
@@ -310,6 +316,11 @@ if [[ ! -d $result ]]; then
 fi
 flock -u 9
 
+if [[ -n $into ]]; then
+    cp "$result"/libavfilter.so.* "$into"
+    printf '%s\n' "$into"/libavfilter.so.*
+    exit
+fi
 if [[ $kind == libraries || $kind == fate ]]; then
     printf '%s\n' "$result"
     exit

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Installs what building mdrn needs and this machine lacks (Debian, Ubuntu).
 #
-# install.sh [--training | --tests]
+# install.sh [--training | --tests | --all]
 #
 #   --training  also what mdrn-train needs
 #   --tests     that, and what the tests need
+#   --all       that, and what tests/run.sh --all needs: tools for packages, and
+#               for building and testing for other systems
 set -euo pipefail
 
 packages=(build-essential ca-certificates ccache cmake dpkg-dev ffmpeg libhwy-dev libzimg-dev
@@ -13,16 +15,19 @@ packages=(build-essential ca-certificates ccache cmake dpkg-dev ffmpeg libhwy-de
 optional=()
 training=(libavformat-dev libcli11-dev liblmdb-dev libswscale-dev libyaml-cpp-dev libzip-dev)
 torch=(libgloo-dev libonnx-dev libtorch-dev) # not in every release
+tests=(libavfilter-dev libboost-context-dev libgtest-dev libpng-dev parallel)
+others=(debootstrap lintian g++-aarch64-linux-gnu qemu-user-static
+    g++-mingw-w64-x86-64 autoconf automake libtool wine64)
 case ${1-} in
 '') ;;
 --training)
     packages+=("${training[@]}")
     optional=("${torch[@]}")
     ;;
---tests)
-    packages+=("${training[@]}" libavfilter-dev libboost-context-dev libgtest-dev libpng-dev
-        parallel)
+--tests | --all)
+    packages+=("${training[@]}" "${tests[@]}")
     optional=("${torch[@]}" clang libclang-rt-14-dev)
+    [[ $1 != --all ]] || optional+=("${others[@]}")
     ;;
 *) echo "install.sh: unknown argument: $1" >&2; exit 2 ;;
 esac

@@ -14,6 +14,12 @@
 
 #include "backends.h"
 
+#ifdef _WIN32
+static int setenv(const char *name, const char *value, int) {
+    return _putenv_s(name, value);
+}
+#endif
+
 namespace mdrn::test {
 namespace {
 

@@ -6,8 +6,9 @@
 # run.sh [--all] [--fuzz SECONDS]
 #
 #   --all   what CI runs, an hour of it: also FFmpeg 7.1, 8.1 and 9.0, which take
-#           minutes each to build, how FFmpeg is built and sent upstream, tests
-#           that are slow, mdrn-train with a PyTorch wheel, sanitizers and fuzzers
+#           minutes each to build, how FFmpeg is built and sent upstream, Debian
+#           packages, aarch64 under qemu, Windows under wine, tests that are slow,
+#           mdrn-train with a PyTorch wheel, sanitizers and fuzzers
 #   --fuzz  seconds for each fuzzer, 60 unless given
 #
 # MDRN_REFERENCE_DIR is a folder with published weights and goldens; the tests
@@ -91,7 +92,7 @@ run_ctest() { # preset [ctest options]
 # --- what is always run -----------------------------------------------------
 
 tier 'install what is missing'
-scripts/install.sh --tests
+if ((all)); then scripts/install.sh --all; else scripts/install.sh --tests; fi
 printf '   %d s\n' $((SECONDS - started))
 
 tier 'unit tests'
@@ -141,7 +142,7 @@ test_filter_api 5.1
 test_fate 5.1
 if ((!all)); then
     tier 'what is left'
-    skip 'FFmpeg 7.1, 8.1 and 9.0, slow tests, a PyTorch wheel, sanitizers and fuzzers: with --all'
+    skip 'FFmpeg 7.1, 8.1 and 9.0, packages, other systems, a PyTorch wheel, slow tests, sanitizers and fuzzers: with --all'
     finish
 fi
 for version in 7.1 8.1 9.0; do
@@ -153,6 +154,12 @@ tier 'soak'
 ! build_ffmpeg 9.0 --libraries || run_lines soak.log tests/filter_api_test.sh "$built" --soak
 tier 'building FFmpeg'
 run_lines build.log tests/build_test.sh
+tier 'Debian packages'
+if quietly packages-build.log cmake --workflow --preset package; then
+    run_lines packages.log tests/packages_test.sh build/package/packages
+else
+    fail 'cmake --workflow --preset package'
+fi
 tier 'the patch for upstream'
 run_lines upstream.log tests/upstream_test.sh
 
@@ -173,6 +180,32 @@ elif build wheel "-DTorch_DIR=$torch/Torch"; then
 else
     fail 'the build with a PyTorch wheel'
 fi
+
+# --- other systems ----------------------------------------------------------
+
+cross() { # system, its compiler, what runs its programs, targets, ctest's options
+    local program targets
+    tier "$1"
+    for program in "$2" "$3"; do
+        command -v "$program" >/dev/null && continue
+        skip "there is no $program (scripts/install.sh --all)"
+        return
+    done
+    read -ra targets <<<"$4"
+    if quietly "cross-$1.log" cross/libraries.sh "$1" &&
+        quietly "build-$1.log" cmake --preset "$1" "-DMDRN_REFERENCE_DIR=$MDRN_REFERENCE_DIR" &&
+        quietly "build-$1.log" cmake --build --preset "$1" --target "${targets[@]}"; then
+        run_ctest "$1" "${@:5}"
+    else
+        fail "the build for $1"
+    fi
+}
+# Every instruction is emulated: small pictures only.
+cross aarch64 aarch64-linux-gnu-g++ qemu-aarch64-static 'mdrn checkops golden_test bits' \
+    -R '^same_bits$|Golden.*(15x15|37x29_NEON)|CheckOps.*(15x15|17x64)'
+# What needs minutes of arithmetic, and differs in nothing else from what is run here.
+cross windows x86_64-w64-mingw32-g++-posix /usr/lib/wine/wine64 all \
+    -E 'CheckOps.*(x3[13]|x16|x65|x203)|SameBits|Functions|Accumulated|EveryMatrix'
 
 # --- sanitizers -------------------------------------------------------------
 # Not the tests whose minutes of arithmetic run no code of their own.

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu/features.h"
 #include "error.h"
-#include "os.h"
 
 namespace mdrn::cpu {
 
@@ -22,14 +22,16 @@ struct Unit {
 
 std::vector<Unit> find_units() {
     std::vector<Unit> found;
-#if MDRN_BF16
-    const auto add = [&](const std::string &name, decltype(Kernels::pointwise) pointwise) {
+    [[maybe_unused]] const auto add = [&](const std::string &name, decltype(Kernels::pointwise) pointwise) {
         Unit unit{name, kernels("")};
         unit.kernels.pointwise = pointwise;
         unit.kernels.depthwise = bf16_kernels().depthwise;
         found.push_back(unit);
     };
+#if MDRN_BF16_AMX
     if (has_amx_bf16()) add("AMX", pointwise_amx);
+#endif
+#if MDRN_BF16_AVX512
     if (has_avx512_bf16()) add("AVX512-BF16", pointwise_avx512_bf16);
 #endif
     return found;

@@ -6,6 +6,8 @@
 
 #include "cpu/bf16.h"
 
+// Vectors whose size is known only at run time cannot stand in arrays.
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/kernels.cpp"
 // clang-format off: this header first

@@ -2,7 +2,6 @@
 #include "cpu/stages.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -85,7 +84,7 @@ CpuStages::CpuStages(const Model &model, const CpuOptions &options, WarnOnce war
                            : strip_for_cache(model)),
       threads_(options.threads),
       watches_(threads_.count()),
-      arena_(nullptr, [](float *memory) { std::free(memory); }) {
+      arena_(nullptr, [](float *memory) { free_aligned(memory); }) {
     const int c = model.features;
     for (int block = 0; block < kBlocks; ++block) blocks_[block] = packed(model, block);
     c2_ = packed(model.c2, c, c);
@@ -167,7 +166,7 @@ void CpuStages::prepare(Size size, Plan plan) {
     memory_.reset();
     arena_.reset();
     const size_t bytes = memory_needed(size, plan);
-    arena_.reset(static_cast<float *>(std::aligned_alloc(kHuge, bytes)));
+    arena_.reset(static_cast<float *>(allocate_aligned(kHuge, bytes)));
     if (!arena_)
         throw Error(MDRN_ERROR_OUT_OF_MEMORY,
                     "the system refused " + std::to_string(bytes >> 20) +

@@ -1,26 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cpu/threads.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <string>
 #include <system_error>
 #include <utility>
 
 #include "error.h"
+#include "os.h"
 
 namespace mdrn::cpu {
-
-namespace {
-
-int usable_processors() {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-    return std::max(1U, std::thread::hardware_concurrency());
-}
-
-}  // namespace
 
 Threads::Threads(int count) {
     if (count == 0) count = usable_processors();

@@ -41,7 +41,8 @@ std::vector<std::string> places() {
 const Plugin *open_plugin() {
     std::string looked;
     for (const std::string &path : places()) {
-        if (path[0] != '/') refuse(std::string(kVariable) + " is not an absolute path: " + path);
+        if (!std::filesystem::path(path).is_absolute())
+            refuse(std::string(kVariable) + " is not an absolute path: " + path);
         looked += (looked.empty() ? "" : " and ") + path;
         if (!exists(path)) continue;
         std::string why;

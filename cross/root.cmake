@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Where libraries.sh has put the libraries of the system that is built for.
+string(TOLOWER "${CMAKE_SYSTEM_NAME}" root)
+if(root STREQUAL "linux")
+  set(root ${CMAKE_SYSTEM_PROCESSOR})
+endif()
+if(DEFINED ENV{MDRN_CACHE})
+  set(root $ENV{MDRN_CACHE}/cross-${root})
+elseif(DEFINED ENV{XDG_CACHE_HOME})
+  set(root $ENV{XDG_CACHE_HOME}/mdrn/cross-${root})
+else()
+  set(root $ENV{HOME}/.cache/mdrn/cross-${root})
+endif()
+set(CMAKE_FIND_ROOT_PATH ${root})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+foreach(what LIBRARY INCLUDE PACKAGE)
+  set(CMAKE_FIND_ROOT_PATH_MODE_${what} ONLY)
+endforeach()
+set(ENV{PKG_CONFIG_SYSROOT_DIR} ${root})
+set(ENV{PKG_CONFIG_LIBDIR}
+  ${root}/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/pkgconfig:${root}/usr/lib/pkgconfig:${root}/usr/share/pkgconfig)
