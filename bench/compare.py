@@ -228,7 +228,7 @@ class Bench:
             say(f"dnn_processing: {model} x{scale}")
             try:
                 cells = self.beside_dnn(model, scale, size, threads, cores)
-            except (Failure, subprocess.SubprocessError) as failure:
+            except (Failure, subprocess.CalledProcessError) as failure:
                 cells = f"– | – | – | – | {failure}"
             lines.append(f"| {model} x{scale}, {size[0]}x{size[1]} | {cells} |")
         return lines
@@ -289,17 +289,25 @@ Peaks, thousand millions of multiply-adds a second, of loops that do nothing els
 
 def ffmpeg(program, *arguments, cores=None):
     """What it writes to standard output."""
-    return subprocess.run([program, "-hide_banner", "-nostdin", "-v", "error", *arguments], check=True,
-                          stdout=subprocess.PIPE, timeout=LIMIT,
-                          preexec_fn=cores and (lambda: os.sched_setaffinity(0, cores))).stdout
+    try:
+        done = subprocess.run([program, "-hide_banner", "-nostdin", "-v", "error", *arguments], capture_output=True,
+                              timeout=LIMIT, preexec_fn=cores and (lambda: os.sched_setaffinity(0, cores)))
+    except subprocess.TimeoutExpired:
+        raise Failure(f"ffmpeg has not ended in {LIMIT} s") from None
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise Failure(f"ffmpeg ended with {done.returncode}: {lines[0] if lines else 'no message'}")
+    return done.stdout
 
 
 def per_frame(program, size, filters, threads, cores=None):
-    """ffmpeg's seconds for a frame: those of many less those of few."""
+    """ffmpeg's seconds for a frame: those of many less those of few. The clip ends by itself, as dnn_processing
+    may crash where an output ends before its input."""
     def seconds(frames):
         start = time.perf_counter()
-        ffmpeg(program, "-filter_threads", str(threads), "-f", "lavfi", "-i", f"testsrc2=size={size[0]}x{size[1]}",
-               "-frames:v", str(frames), "-vf", filters, "-f", "null", "-", cores=cores)
+        ffmpeg(program, "-filter_threads", str(threads), "-f", "lavfi", "-i",
+               f"testsrc2=size={size[0]}x{size[1]}:rate=25:duration={frames / 25}", "-vf", filters, "-f", "null", "-",
+               cores=cores)
         return time.perf_counter() - start
 
     few = seconds(FEW)
@@ -366,7 +374,7 @@ def main():
         for row in arguments.rows:
             try:
                 print(made[row](threads), flush=True)
-            except (Failure, subprocess.SubprocessError) as failure:
+            except (Failure, subprocess.CalledProcessError) as failure:
                 print(f"{row}, {threads} threads: {failure}\n", flush=True)
 
 
