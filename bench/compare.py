@@ -6,7 +6,6 @@ import os
 import pathlib
 import platform
 import re
-import select
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import numpy as np
 
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE / "peers"))
+from process import LIMIT, Failure, Process, say  # noqa: E402
 from safetensors_file import read_safetensors  # noqa: E402
 
 BIN = HERE.parent / "build/release/bin"
@@ -36,80 +36,9 @@ SCRIPTS = {  # name: script, its argument, precision
     "PyTorch autocast": ("torch_peer.py", "bf16", "bf16"),
     "OpenVINO bf16": ("openvino_peer.py", "bf16", "bf16"),
 }
-LIMIT = 600  # seconds that an answer may take: compiling takes the longest
+FEW, MANY = 2, 12  # frames of ffmpeg
+LEAST_PSNR = 35  # of pictures by the same network in two filters
 ENOUGH = 10  # seconds of a program's frames, after which it takes no more turns
-FARTHEST = {"fp32": 2e-3, "bf16": 0.1}  # from the golden; beyond, it is another network
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-class Failure(Exception):
-    """Why a peer has no figures."""
-
-
-class Process:
-    """A program that enlarges what standard input names (peers/serve.py)."""
-
-    def __init__(self, name, precision, command, scratch):
-        self.name, self.precision = name, precision
-        self.log = scratch / (re.sub(r"\W+", "-", name) + ".log")
-        self.seconds = []
-        self.distance = None
-        with open(self.log, "w") as log:
-            self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE,
-                                            stdout=subprocess.PIPE, stderr=log, text=True)
-
-    def run(self, size, source, target="-"):
-        """Seconds that the network took."""
-        answer = ""
-        try:
-            print(*size, source, target, file=self.process.stdin, flush=True)
-            if select.select([self.process.stdout], [], [], LIMIT)[0]:
-                answer = self.process.stdout.readline()
-            else:
-                raise Failure(f"no answer in {LIMIT} s")
-        except BrokenPipeError:
-            pass
-        if not answer:
-            lines = self.log.read_text(errors="replace").strip().splitlines()
-            raise Failure(lines[-1] if lines else "ended without a word")
-        return float(answer)
-
-    def check(self, golden, scratch):
-        small, wanted = golden["input"], golden["output"]
-        source, target = scratch / "golden", scratch / "answer"
-        small.tofile(source)
-        self.run((small.shape[2], small.shape[1]), source, target)
-        output = np.fromfile(target, np.float32)
-        self.distance = float(np.abs(output - wanted.ravel()).max()) if output.size == wanted.size else math.inf
-        if not self.distance <= FARTHEST[self.precision]:
-            raise Failure(f"its output is {self.distance:.2g} from the golden: not timed")
-
-    def turn(self, size, source):
-        """Half a second of frames, at least one and at most five."""
-        own = []
-        while len(own) < 5 and sum(own) < 0.5:
-            own.append(self.run(size, source))
-        self.seconds += own
-
-    def peak(self):
-        """MiB that it held at most."""
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 1024
-
-    def best(self):
-        return min(self.seconds)
-
-    def median(self):
-        return float(np.median(self.seconds))
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
 
 
 class Bench:
@@ -261,38 +190,79 @@ class Bench:
         return "\n".join(lines) + "\n"
 
     def filter(self, threads):
-        """ffmpeg's time for a frame: that of many less that of few."""
-        few, many = 2, 12
         lines = [f"## ffmpeg -vf mdrn beside the network alone, {threads} threads", "",
-                 f"From `testsrc2` to `-f null`; (seconds of {many} frames - seconds of {few}) / {many - few}.", "",
+                 f"From `testsrc2` to `-f null`; (seconds of {MANY} frames - seconds of {FEW}) / {MANY - FEW}.", "",
                  "| | ffmpeg, s a frame | the network, s | ffmpeg / network |", "|---|---|---|---|"]
         for model, scale, size in ROWS.values():
             weights, golden = self.weights(model, scale)
-
-            def seconds(frames):
-                start = time.perf_counter()
-                subprocess.run([self.arguments.ffmpeg, "-hide_banner", "-nostdin", "-v", "error", "-filter_threads",
-                                str(threads), "-f", "lavfi", "-i", f"testsrc2=size={size[0]}x{size[1]}",
-                                "-frames:v", str(frames), "-vf",
-                                f"mdrn=model={weights}:scale={scale}:device=cpu", "-f", "null", "-"],
-                               check=True)
-                return time.perf_counter() - start
-
             say(f"ffmpeg: {model} x{scale}")
             process = self.ours(weights, scale, threads, "fp32")
             try:
                 source = self.picture(golden, size)
                 process.run(size, source)
-                ffmpeg = []
+                times = []
                 for _ in range(self.arguments.rounds):
-                    first = seconds(few)
-                    ffmpeg.append((seconds(many) - first) / (many - few))
+                    times.append(per_frame(self.arguments.ffmpeg, size, self.mdrn(weights, scale), threads))
                     process.turn(size, source)
             finally:
                 process.close()
-            lines.append(f"| {model} x{scale}, {size[0]}x{size[1]} | {min(ffmpeg):.3f} | {process.best():.3f} | "
-                         f"{min(ffmpeg) / process.best():.2f} |")
+            lines.append(f"| {model} x{scale}, {size[0]}x{size[1]} | {min(times):.3f} | {process.best():.3f} | "
+                         f"{min(times) / process.best():.2f} |")
+        if self.arguments.dnn:
+            lines += ["", *self.dnn_processing(threads)]
         return "\n".join(lines) + "\n"
+
+    def mdrn(self, weights, scale, precision="auto"):
+        return f"mdrn=model={weights}:scale={scale}:device=cpu:precision={precision}"
+
+    def dnn_processing(self, threads):
+        """Both are held to as many cores as threads, as dnn_processing has no option for that."""
+        cores = sorted(os.sched_getaffinity(0))[:threads]
+        lines = [f"## ffmpeg -vf dnn_processing beside -vf mdrn, {threads} threads", "",
+                 "FFmpeg 8.1's own filter for networks, with OpenVINO, and mdrn: on the same frames in rgb24, timed as "
+                 "above. The filter can't tell OpenVINO a precision, so mdrn computes in the one that OpenVINO takes "
+                 f"here. PSNR is between the two filters' pictures; below {LEAST_PSNR} dB nothing is timed.", "",
+                 "| | precision | dnn_processing, s a frame | mdrn, s a frame | times mdrn's | PSNR, dB |",
+                 "|---|---|---|---|---|---|"]
+        for model, scale, size in ROWS.values():
+            say(f"dnn_processing: {model} x{scale}")
+            try:
+                cells = self.beside_dnn(model, scale, size, threads, cores)
+            except (Failure, subprocess.CalledProcessError) as failure:
+                cells = f"– | – | – | – | {failure}"
+            lines.append(f"| {model} x{scale}, {size[0]}x{size[1]} | {cells} |")
+        return lines
+
+    def beside_dnn(self, model, scale, size, threads, cores):
+        weights, _ = self.weights(model, scale)
+        network, taken = self.openvino_network(weights, size)
+        programs = [(self.arguments.dnn, f"dnn_processing=dnn_backend=openvino:layout=nchw:model={network}"),
+                    (self.arguments.ffmpeg, self.mdrn(weights, scale, "bf16" if taken == "bf16" else "fp32"))]
+        likeness = psnr(*(self.first_picture(*program, size) for program in programs))
+        if not likeness >= LEAST_PSNR:
+            raise Failure(f"{likeness:.1f}: not timed")
+        times = [[per_frame(program, size, "format=rgb24," + filters, threads, cores) for program, filters in programs]
+                 for _ in range(self.arguments.rounds)]
+        theirs, ours = map(min, zip(*times))
+        return f"{taken} | {theirs:.3f} | {ours:.3f} | {theirs / ours:.2f} | {likeness:.1f}"
+
+    def openvino_network(self, weights, size):
+        """A file for pictures of this size, and OpenVINO's precision."""
+        onnx, network = self.scratch / "dnn.onnx", self.scratch / "dnn.xml"
+        subprocess.run([BIN / "mdrn-train", "convert", weights, onnx], check=True, stdout=subprocess.DEVNULL)
+        taken = subprocess.run([sys.executable, HERE / "peers/openvino_ir.py", onnx, network, *map(str, size)],
+                               check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
+        return network, taken
+
+    def first_picture(self, program, filters, size):
+        """Of testsrc2 as one ffmpeg makes it: they differ between versions."""
+        clip = self.scratch / "clip.rgb"
+        width, height = size
+        ffmpeg(self.arguments.ffmpeg, "-f", "lavfi", "-i", f"testsrc2=size={width}x{height}", "-frames:v", "1",
+               "-f", "rawvideo", "-pix_fmt", "rgb24", "-y", clip)
+        return np.frombuffer(ffmpeg(program, "-f", "rawvideo", "-pixel_format", "rgb24", "-video_size",
+                                    f"{width}x{height}", "-i", clip, "-vf", filters, "-f", "rawvideo", "-pix_fmt",
+                                    "rgb24", "-"), np.uint8)
 
     def heading(self, command):
         versions = ", ".join(f"{name} {version(package)}" for name, package in (
@@ -315,6 +285,40 @@ Peaks, thousand millions of multiply-adds a second, of loops that do nothing els
 |---|{"---|" * len(names)}
 {peaks}
 """
+
+
+def ffmpeg(program, *arguments, cores=None):
+    """What it writes to standard output."""
+    try:
+        done = subprocess.run([program, "-hide_banner", "-nostdin", "-v", "error", *arguments], capture_output=True,
+                              timeout=LIMIT, preexec_fn=cores and (lambda: os.sched_setaffinity(0, cores)))
+    except subprocess.TimeoutExpired:
+        raise Failure(f"ffmpeg has not ended in {LIMIT} s") from None
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise Failure(f"ffmpeg ended with {done.returncode}: {lines[0] if lines else 'no message'}")
+    return done.stdout
+
+
+def per_frame(program, size, filters, threads, cores=None):
+    """ffmpeg's seconds for a frame: those of many less those of few. The clip ends by itself, as dnn_processing
+    may crash where an output ends before its input."""
+    def seconds(frames):
+        start = time.perf_counter()
+        ffmpeg(program, "-filter_threads", str(threads), "-f", "lavfi", "-i",
+               f"testsrc2=size={size[0]}x{size[1]}:rate=25:duration={frames / 25}", "-vf", filters, "-f", "null", "-",
+               cores=cores)
+        return time.perf_counter() - start
+
+    few = seconds(FEW)
+    return (seconds(MANY) - few) / (MANY - FEW)
+
+
+def psnr(one, other):
+    if one.size != other.size:
+        return 0.0
+    error = np.mean((one.astype(np.float64) - other) ** 2)
+    return 10 * math.log10(255**2 / error) if error else math.inf
 
 
 def macs_per_pixel(model, scale):
@@ -354,6 +358,7 @@ def main():
     parser.add_argument("--rows", required=True, type=lambda text: text.split(","))
     parser.add_argument("--peers", required=True, type=lambda text: text.split(","))
     parser.add_argument("--ffmpeg", required=True)
+    parser.add_argument("--dnn", required=True)
     parser.add_argument("--scratch", required=True, type=pathlib.Path)
     parser.add_argument("--command", required=True)
     arguments = parser.parse_args()

@@ -9,7 +9,8 @@
 #   --rounds   turns of each peer, 3 unless given; a turn is half a second
 #   --rows     of mdrn-x4, mdrn-s-x4, mdrn-x2 (beside the peers), growth (mdrn
 #              alone: larger pictures, less memory), 4k (the same, minutes and
-#              20 GiB), filter (ffmpeg -vf mdrn); all but 4k unless given
+#              20 GiB), filter (ffmpeg -vf mdrn, and FFmpeg's dnn_processing where
+#              openvino is a peer); all but 4k unless given
 #   --peers    of torch, onnx, openvino, ncnn; all unless given
 #   --out      where the tables go too; bench/results/CPU.md for bench/results
 #
@@ -30,7 +31,7 @@ while (($#)); do
     --rows) rows=${2:?--rows needs names}; shift ;;
     --peers) peers=${2:?--peers needs names}; shift ;;
     --out) out=$(realpath -m "${2:?--out needs a file}"); shift ;;
-    *) sed -n '3,19s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    *) sed -n '3,20s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
     esac
     shift
 done
@@ -63,6 +64,10 @@ for peer in ${peers//,/ }; do
 done
 "$venv/bin/python" -c 'import sys, importlib.metadata as m; [m.version(name) for name in sys.argv[1:]]' \
     "${packages[@]}" 2>/dev/null || "$venv/bin/pip" install --quiet "${packages[@]}" >&2
+dnn=
+if [[ ,$rows, == *,filter,* && ,$peers, == *,openvino,* ]]; then
+    dnn=$(bench/dnn.sh "$("$venv/bin/python" -c 'import openvino; print(*openvino.__path__)')")
+fi
 
 if [[ $out == */bench/results ]]; then
     name=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
@@ -73,5 +78,5 @@ export TORCHINDUCTOR_CACHE_DIR=$venv/inductor # compiling takes most of the time
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 "$venv/bin/python" bench/compare.py --threads "$threads" --rounds "$rounds" --rows "$rows" --peers "$peers" \
-    --ffmpeg "$ffmpeg" --scratch "$scratch" --command "$command" | tee "$scratch/tables"
+    --ffmpeg "$ffmpeg" --dnn "$dnn" --scratch "$scratch" --command "$command" | tee "$scratch/tables"
 [[ -z $out ]] || cp "$scratch/tables" "$out"
