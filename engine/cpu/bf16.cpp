@@ -22,7 +22,8 @@ struct Unit {
 
 std::vector<Unit> find_units() {
     std::vector<Unit> found;
-    [[maybe_unused]] const auto add = [&](const std::string &name, decltype(Kernels::pointwise) pointwise) {
+    [[maybe_unused]] const auto add = [&](const std::string &name,
+                                          decltype(Kernels::pointwise) pointwise) {
         Unit unit{name, kernels("")};
         unit.kernels.pointwise = pointwise;
         unit.kernels.depthwise = bf16_kernels().depthwise;
