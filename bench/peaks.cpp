@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+// As in engine/cpu/kernels.cpp.
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "peaks.cpp"
 // clang-format off: this header first
