@@ -209,13 +209,15 @@ cross windows x86_64-w64-mingw32-g++-posix /usr/lib/wine/wine64 all \
 
 # --- sanitizers -------------------------------------------------------------
 # Not the tests whose minutes of arithmetic run no code of their own.
+slow='^exports$|Set5|Paper|Accumulated|Functions|401x203|203x90|130x47|127x65'
+slow+='|CudaFused.*(17x64|65x15|31x33)|CudaNetwork.SameBits'
 
 for sanitizer in asan ubsan tsan; do
     tier "$sanitizer"
     chosen=()
     [[ $sanitizer != tsan ]] || chosen=(-R 'Api|SameBits|Threads|Loader|Pieces') # what starts threads
     if build "$sanitizer"; then
-        run_ctest "$sanitizer" -LE slow -E '^exports$|Set5|Paper|Accumulated|401x203|203x90' --timeout 900 ${chosen[@]+"${chosen[@]}"}
+        run_ctest "$sanitizer" -LE slow -E "$slow" --timeout 900 ${chosen[@]+"${chosen[@]}"}
     else
         fail "the $sanitizer build"
     fi
