@@ -62,15 +62,15 @@ inside() { # command, in the system; nothing stays mounted
         shift 2
         mount -t proc proc "$root/proc"
         mount --bind "$debs" "$root/var/cache/apt/archives"
-        exec chroot "$root" "$@"' - "$tmp/root" "$cache/debs" "$@" </dev/null
+        exec chroot "$root" "$@"' - "$tmp/system" "$cache/debs" "$@" </dev/null
 }
 make_root() {
-    cp -a "$clean" "$tmp/root" && inside apt-get -q update && inside apt-get -qy dist-upgrade &&
-        mkdir "$tmp/root/debs" && cp "${debs[@]}" "$root/samples/enlarge.c" "$tmp/root/debs" &&
+    cp -a "$clean" "$tmp/system" && inside apt-get -q update && inside apt-get -qy dist-upgrade &&
+        mkdir "$tmp/system/debs" && cp "${debs[@]}" "$root/samples/enlarge.c" "$tmp/system/debs" &&
         files >"$tmp/before"
 }
 files() { # of the system, but what dpkg, apt and the linker note for themselves
-    (cd "$tmp/root" && find . \( -path ./debs -o -path ./var/cache -o -path ./var/lib/apt -o -path ./var/lib/dpkg \
+    (cd "$tmp/system" && find . \( -path ./debs -o -path ./var/cache -o -path ./var/lib/apt -o -path ./var/lib/dpkg \
         -o -path ./var/log -o -path ./tmp -o -path ./run -o -path './etc/*-' -o -name '*~' -o -name '__pycache__' \) -prune -o -print | sort)
 }
 check 'a clean system (made)' make_clean
@@ -83,13 +83,13 @@ install() { # packages
 nothing_is_left() { # packages
     inside apt-get -qy purge "$@" && inside apt-get -qy autoremove --purge && files >"$tmp/after" &&
         diff "$tmp/before" "$tmp/after" &&
-        ! grep -E '^Package: (lib)?mdrn' "$tmp/root/var/lib/dpkg/status"
+        ! grep -E '^Package: (lib)?mdrn' "$tmp/system/var/lib/dpkg/status"
 }
 
 # --- libmdrn0, libmdrn-dev --------------------------------------------------
 
 { printf 'P6\n9 7\n255\n' && head -c $((9 * 7 * 3)) "$root/samples/enlarge.c"; } >"$tmp/in.ppm"
-cp "$tmp/in.ppm" "$tmp/root/debs"
+cp "$tmp/in.ppm" "$tmp/system/debs"
 compile() {
     inside sh -ec 'cd /debs
         cc -o shared enlarge.c $(pkg-config --cflags --libs libmdrn)
@@ -97,8 +97,8 @@ compile() {
 }
 enlarges() { # program
     inside "/debs/$1" /debs/in.ppm "/debs/$1.ppm" 3 mdrn-s &&
-        (($(stat -c %s "$tmp/root/debs/$1.ppm") == 13 + 27 * 21 * 3)) &&
-        cmp "$tmp/root/debs/static.ppm" "$tmp/root/debs/$1.ppm"
+        (($(stat -c %s "$tmp/system/debs/$1.ppm") == 13 + 27 * 21 * 3)) &&
+        cmp "$tmp/system/debs/static.ppm" "$tmp/system/debs/$1.ppm"
 }
 fails_without_it() { ! inside /debs/shared /debs/in.ppm /debs/none.ppm; }
 check 'libmdrn-dev: installed' install libmdrn0 libmdrn-dev
@@ -157,15 +157,15 @@ fi
 # --- mdrn-train -------------------------------------------------------------
 
 make_pictures() {
-    mkdir "$tmp/root/debs/pictures" &&
+    mkdir "$tmp/system/debs/pictures" &&
         for seed in 1 2 3; do
             { printf 'P6\n160 160\n255\n' && head -c $((160 * 160 * 3)) "${debs[-1]}"; } \
-                >"$tmp/root/debs/pictures/$seed.ppm" || return
+                >"$tmp/system/debs/pictures/$seed.ppm" || return
         done
 }
 fits() {
     inside mdrn-train fit /usr/share/mdrn/recipes/mdrn_x2_cpu.yml out=/debs/run dataroot_gt=/debs/pictures \
-        network_g.type=MDRN-S warmup_iter=1 decay_iter=1 total_iter=2 batch_size_per_gpu=2 gt_size=64 && [[ -s $tmp/root/debs/run/mdrn-s_x2.safetensors ]]
+        network_g.type=MDRN-S warmup_iter=1 decay_iter=1 total_iter=2 batch_size_per_gpu=2 gt_size=64 && [[ -s $tmp/system/debs/run/mdrn-s_x2.safetensors ]]
 }
 if built mdrn-train; then
     check 'mdrn-train: installed' install mdrn-train
