@@ -111,13 +111,13 @@ std::vector<float> CpuStages::attention(const Ecca &weights) {
     const int squeezed = model_.squeezed();
     std::vector<double> mean(c), m2(c);
     for (int row = 0; row < size_.height; ++row) {
-        const Growth growth(double{1} * row * size_.width, size_.width);
+        const Growth growth(double(row) * size_.width, size_.width);
         for (int channel = 0; channel < c; ++channel) {
             const size_t at = row * static_cast<size_t>(c) + channel;
             growth.add(memory_->row_mean[at], memory_->row_m2[at], mean[channel], m2[channel]);
         }
     }
-    const double pixels = double{1} * size_.width * size_.height;
+    const double pixels = double(size_.width) * size_.height;
     std::vector<float> contrast(c);
     for (int channel = 0; channel < c; ++channel)
         contrast[channel] = static_cast<float>(mean[channel] + std::sqrt(m2[channel] / pixels));
