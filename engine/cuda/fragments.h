@@ -21,6 +21,10 @@ namespace mdrn::cuda {
 template <int C>
 inline constexpr int kTiles = (C + 7) / 8;
 
+// Products of sixteen channels, or the eight that are left.
+template <int C>
+inline constexpr int kSteps = (kTiles<C> + 1) / 2;
+
 // Pairs of halves: v[tile][pixel].
 template <int C>
 struct Halves {
@@ -166,27 +170,34 @@ __device__ __forceinline__ Tiles<C> spread(const float *values) {
     return tiles;
 }
 
+// sums += what one step of In channels, x, gives with a tile's weights.
+template <int In>
+__device__ __forceinline__ void multiply_add(Sums &sums, uint2 weights, int step,
+                                             const Halves<16> &x) {
+    const auto &low = x.v[0], &high = x.v[1];
+    if (2 * step + 1 < kTiles<In>)
+        multiply_add(sums, Rows<16>{low[0], low[1], high[0], high[1]},
+                     Columns<16>{weights.x, weights.y});
+    else
+        multiply_add(sums, Rows<8>{low[0], low[1]}, Columns<8>{weights.x});
+}
+
 // y += weights x, in a fixed order of x's channels.
 template <int In, int Out>
 __device__ __forceinline__ void multiply_add(Tiles<Out> &y, const Fragments &weights,
                                              const Halves<In> &x) {
     const uint2 *lane = static_cast<const uint2 *>(weights.data) + threadIdx.x % 32;
 #pragma unroll
-    for (int step = 0; step < kTiles<In> / 2; ++step) {
-        const auto &low = x.v[2 * step], &high = x.v[2 * step + 1];
-        const Rows<16> rows{low[0], low[1], high[0], high[1]};
+    for (int step = 0; step < kSteps<In>; ++step) {
+        Halves<16> two = {};
 #pragma unroll
-        for (int tile = 0; tile < kTiles<Out>; ++tile) {
-            const uint2 b = lane[32 * (step * kTiles<Out> + tile)];
-            multiply_add(y.tile[tile], rows, Columns<16>{b.x, b.y});
+        for (int p = 0; p < 2; ++p) {
+            two.v[0][p] = x.v[2 * step][p];
+            if (2 * step + 1 < kTiles<In>) two.v[1][p] = x.v[2 * step + 1][p];
         }
-    }
-    if constexpr (kTiles<In> % 2 == 1) {
-        constexpr int kStep = kTiles<In> / 2;
-        const Rows<8> rows{x.v[2 * kStep][0], x.v[2 * kStep][1]};
 #pragma unroll
         for (int tile = 0; tile < kTiles<Out>; ++tile)
-            multiply_add(y.tile[tile], rows, Columns<8>{lane[32 * (kStep * kTiles<Out> + tile)].x});
+            multiply_add<In>(y.tile[tile], lane[32 * (step * kTiles<Out> + tile)], step, two);
     }
 }
 

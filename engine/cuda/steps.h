@@ -7,23 +7,8 @@
 
 namespace mdrn::cuda {
 
-template <int C>
-inline constexpr int kSteps = (kTiles<C> + 1) / 2;
-
-// sums += what one step of In channels, x, gives with a tile's weights.
-template <int In>
-__device__ __forceinline__ void multiply_add(Sums &sums, uint2 weights, int step,
-                                             const Halves<16> &x) {
-    const auto &low = x.v[0], &high = x.v[1];
-    if (2 * step + 1 < kTiles<In>)
-        multiply_add(sums, Rows<16>{low[0], low[1], high[0], high[1]},
-                     Columns<16>{weights.x, weights.y});
-    else
-        multiply_add(sums, Rows<8>{low[0], low[1]}, Columns<8>{weights.x});
-}
-
-// The same for P times two pixels and some of Out channels, from tile `first` on: weights are read
-// once for all pixels.
+// y += what one step of In channels gives, of P times two pixels and some of Out channels, from
+// tile `first` on: weights are read once for all pixels.
 template <int In, int Out, int Some, int P>
 __device__ __forceinline__ void multiply_add(Tiles<Some> (&y)[P], const Fragments &weights,
                                              int first, int step, const Halves<16> (&x)[P]) {
