@@ -86,6 +86,15 @@ struct Lender {
         }
         EXPECT_EQ(cuCtxDestroy(context), CUDA_SUCCESS);
     }
+
+    // Of a context that is lent this one.
+    mdrn_settings settings() const {
+        mdrn_settings settings = cuda_settings();
+        settings.cuda_context = context;
+        settings.cuda_stream = stream;
+        return settings;
+    }
+
     CUcontext context = nullptr;
     CUstream stream = nullptr;
 };
@@ -161,10 +170,7 @@ TEST_F(Guest, HostPicturesGoToTheGpuAndComeBackInOrder) {
 TEST_F(Guest, PicturesOfALentContextStayThere) {
     for (bool with_stream : {false, true}) {
         const Lender lender(with_stream);
-        mdrn_settings settings = cuda_settings();
-        settings.cuda_context = lender.context;
-        settings.cuda_stream = lender.stream;
-        const Context context = open(settings);
+        const Context context = open(lender.settings());
         for (int i = 0; i < 4; ++i) {  // plain, recorded, repeated twice
             const FloatPicture small = picture(kWidth, kHeight, i);
             const DevicePicture in(lender, small);
@@ -177,10 +183,7 @@ TEST_F(Guest, PicturesOfALentContextStayThere) {
 
 TEST_F(Guest, EitherMemoryGoesIntoEither) {
     const Lender lender(true);
-    mdrn_settings settings = cuda_settings();
-    settings.cuda_context = lender.context;
-    settings.cuda_stream = lender.stream;
-    const Context context = open(settings);
+    const Context context = open(lender.settings());
     const FloatPicture small = picture(kWidth, kHeight, 7);
     FloatPicture large(2 * kWidth, 2 * kHeight);
     {
@@ -195,10 +198,7 @@ TEST_F(Guest, EitherMemoryGoesIntoEither) {
 
 TEST_F(Guest, PicturesFromTheHostFollowEachOtherIntoCudaMemory) {
     const Lender lender(true);
-    mdrn_settings settings = cuda_settings();
-    settings.cuda_context = lender.context;
-    settings.cuda_stream = lender.stream;
-    const Context context = open(settings);
+    const Context context = open(lender.settings());
     std::vector<FloatPicture> in;
     std::vector<std::unique_ptr<DevicePicture>> out;
     for (int i = 0; i < 3; ++i) {
@@ -246,10 +246,7 @@ TEST_F(Guest, HostPicturesThatAreTheSameAreNotComputedAgain) {
 
 TEST_F(Guest, APictureInCudaMemoryIsComputedEachTime) {
     const Lender lender(true);
-    mdrn_settings settings = cuda_settings();
-    settings.cuda_context = lender.context;
-    settings.cuda_stream = lender.stream;
-    const Context context = open(settings);
+    const Context context = open(lender.settings());
     const FloatPicture small = picture(kWidth, kHeight, 5);
     const DevicePicture in(lender, small);
     const FloatPicture expected = on_cpu(small);
