@@ -99,6 +99,7 @@ why_not() { # block: why it cannot run here
     *'segments.sh join '*) [[ -e work/large/0.nut ]] || echo 'no segment was made' ;;
     *'libavfilter '*) pkg-config --exists libavfilter || echo 'there is no libavfilter-dev' ;;
     *git\ clone* | *'cmake '* | *build-ffmpeg.sh*) echo 'how the project is built: tests/run.sh builds it' ;;
+    *tests/run.sh*) echo 'this test is one of those it runs' ;;
     */path/*.safetensors*) [[ -e $weights ]] || echo 'there are no published weights (MDRN_REFERENCE_DIR)' ;;
     esac
 }
